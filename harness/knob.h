@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Kernel settings that cases need. Only the steering process changes them; it puts every file back to its former
+ * value before a case that does not ask for it, and at the end of the run, however that ends.
+ */
+#include "case.h"
+
+#define MMLAB_MAX_KNOBS 16
+
+struct mmlab_knobs {
+	size_t n;
+	struct {
+		char path[256];
+		char former[64];
+		char current[64];
+	} knob[MMLAB_MAX_KNOBS];
+};
+
+/**
+ * mmlab_knobs_apply() - bring all settings to what this case wants
+ * @reason: MMLAB_REASON_BYTES; says which file could not be written, and what helps
+ * Return: 0, or -errno: the case must be skipped with that reason.
+ */
+int mmlab_knobs_apply(struct mmlab_knobs *knobs, const struct mmlab_case *c, char *reason);
+
+/** mmlab_knobs_restore() - put everything back. Return: 0 or the first -errno. */
+int mmlab_knobs_restore(struct mmlab_knobs *knobs);

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <string.h>
+
+#include "child.h"
+#include "command.h"
+#include "version.h"
+
+static const struct command {
+	const char *name;
+	const char *summary; /* NULL: not for people */
+	int (*fn)(int argc, char **argv);
+} commands[] = {
+	{ "list", "scenarios, contenders and axes; what is unavailable here, and why", mmlab_list },
+	{ "run", "measure, and write a result file", mmlab_run },
+	{ "env", "machine, counters, and warnings about noise with their remedies", mmlab_env },
+	{ "report", "tables of result files", mmlab_report_command },
+	{ "case", NULL, mmlab_child },
+};
+
+static void usage(FILE *out)
+{
+	(void)fputs("usage: mmlab COMMAND [arguments]; mmlab COMMAND --help\n"
+		    "Measure proposed and present memory-management mechanisms of Linux.\n\n",
+		    out);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (commands[i].summary)
+			(void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(name, commands[i].name))
+			return commands[i].fn(argc - 1, argv + 1);
+	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+		usage(stdout);
+		return 0;
+	}
+	if (!strcmp(name, "--version")) {
+		(void)printf("mmlab %s %s\n", MMLAB_VERSION, MMLAB_DESCRIBE);
+		return 0;
+	}
+	if (*name)
+		(void)fprintf(stderr, "mmlab: no command '%s'\n", name);
+	usage(stderr);
+	return MMLAB_EXIT_ERROR;
+}
