@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See compat.h: what cannot be an inline function, and the look-ups. */
+#include <linux/kallsyms.h>
+#include <linux/kprobes.h>
+#include <linux/mmap_lock.h>
+#include <linux/sched.h>
+#include <linux/stacktrace.h>
+#include <linux/string.h>
+
+#include <asm/pgalloc.h>
+#include <asm/tlbflush.h>
+
+#include "compat.h"
+
+DEFINE_STATIC_CALL_NULL(mmlab_finish_fault, finish_fault);
+DEFINE_STATIC_CALL_NULL(mmlab_anon_vma_prepare, __anon_vma_prepare);
+#ifdef CONFIG_MEMCG
+DEFINE_STATIC_CALL_NULL(mmlab_mem_cgroup_charge, __mem_cgroup_charge);
+#endif
+
+bool mmlab_has_finish_fault __ro_after_init;
+bool mmlab_has_anon_alloc __ro_after_init;
+
+/* The address range of handle_mm_fault(); empty if unknown. */
+static unsigned long fault_start __ro_after_init;
+static unsigned long fault_bytes __ro_after_init;
+
+bool mmlab_has_in_fault(void)
+{
+	return fault_bytes != 0;
+}
+
+static void *__init symbol_find(const char *name)
+{
+	struct kprobe probe = { .symbol_name = name };
+	void *addr;
+
+	if (register_kprobe(&probe))
+		return NULL;
+	addr = probe.addr;
+	unregister_kprobe(&probe);
+	return addr;
+}
+
+/* "name+offset/size" is the one form in which modules can learn a size. */
+static void __init fault_range_find(void)
+{
+	char symbol[KSYM_SYMBOL_LEN];
+	unsigned long bytes;
+	char *size;
+
+	sprint_symbol(symbol, (unsigned long)handle_mm_fault);
+	if (strncmp(symbol, "handle_mm_fault+", 16))
+		return;
+	size = strchr(symbol, '/');
+	if (!size || kstrtoul(size + 1, 0, &bytes))
+		return;
+	fault_start = (unsigned long)handle_mm_fault;
+	fault_bytes = bytes;
+}
+
+void __init mmlab_compat_init(void)
+{
+	void *finish = symbol_find("finish_fault");
+	void *prepare = symbol_find("__anon_vma_prepare");
+
+	if (finish) {
+		static_call_update(mmlab_finish_fault, finish);
+		mmlab_has_finish_fault = true;
+	}
+
+	if (prepare) {
+		static_call_update(mmlab_anon_vma_prepare, prepare);
+		mmlab_has_anon_alloc = true;
+	}
+#ifdef CONFIG_MEMCG
+	{
+		void *charge = symbol_find("__mem_cgroup_charge");
+
+		if (charge)
+			static_call_update(mmlab_mem_cgroup_charge, charge);
+		else
+			mmlab_has_anon_alloc = false;
+	}
+#endif
+
+	if (IS_ENABLED(CONFIG_STACKTRACE))
+		fault_range_find();
+}
+
+static vm_fault_t anon_vma_ensure(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	vm_fault_t ret = 0;
+
+	if (likely(vma->anon_vma))
+		return 0;
+
+#ifdef CONFIG_PER_VMA_LOCK
+	/* Looking at the neighbours for one to share needs mmap_lock. */
+	if (vmf->flags & FAULT_FLAG_VMA_LOCK) {
+		if (!mmap_read_trylock(vma->vm_mm)) {
+			vma_end_read(vma);
+			return VM_FAULT_RETRY;
+		}
+	}
+#endif
+	if (static_call(mmlab_anon_vma_prepare)(vma))
+		ret = VM_FAULT_OOM;
+#ifdef CONFIG_PER_VMA_LOCK
+	if (vmf->flags & FAULT_FLAG_VMA_LOCK)
+		mmap_read_unlock(vma->vm_mm);
+#endif
+	return ret;
+}
+
+static int page_charge(struct page *page, struct mm_struct *mm)
+{
+#ifdef CONFIG_MEMCG
+	if (!mem_cgroup_disabled())
+		return static_call(mmlab_mem_cgroup_charge)(page_folio(page),
+							    mm, GFP_KERNEL);
+#endif
+	return 0;
+}
+
+vm_fault_t mmlab_anon_alloc(struct vm_fault *vmf, struct page **ret_page)
+{
+	struct page *page;
+	vm_fault_t ret;
+
+	ret = anon_vma_ensure(vmf);
+	if (ret)
+		return ret;
+
+	page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, vmf->vma, vmf->address);
+	if (!page)
+		return VM_FAULT_OOM;
+	if (page_charge(page, vmf->vma->vm_mm)) {
+		put_page(page);
+		return VM_FAULT_OOM;
+	}
+
+	*ret_page = page;
+	return 0;
+}
+
+void mmlab_pmd_install(struct vm_fault *vmf)
+{
+	struct mm_struct *mm = vmf->vma->vm_mm;
+	spinlock_t *ptl = pmd_lock(mm, vmf->pmd);
+
+	if (likely(pmd_none(*vmf->pmd))) {
+		mm_inc_nr_ptes(mm);
+		/* The zeroed table must be visible before the entry is. */
+		smp_wmb();
+		pmd_populate(mm, vmf->pmd, vmf->prealloc_pte);
+		vmf->prealloc_pte = NULL;
+	}
+	spin_unlock(ptl);
+}
+
+static void flush_local(void *unused)
+{
+	__flush_tlb_all();
+}
+
+void mmlab_flush_tlb_mm(struct mm_struct *mm)
+{
+	/* inc_mm_tlb_gen() hides from modules. The increment is the barrier. */
+	atomic64_inc_return(&mm->context.tlb_gen);
+	on_each_cpu_mask(mm_cpumask(mm), flush_local, NULL, true);
+}
+
+bool mmlab_in_fault_on(const struct vm_area_struct *vma)
+{
+	/*
+	 * Enough to reach from a call-back to handle_mm_fault(), too few to
+	 * reach it from an unmapping that memory reclaim within a fault does.
+	 */
+	unsigned long entries[8];
+	unsigned int i, n;
+
+#ifdef CONFIG_LRU_GEN
+	if (!current->in_lru_fault &&
+	    !(vma->vm_flags & (VM_SEQ_READ | VM_RAND_READ)))
+		return false;
+#endif
+	n = stack_trace_save(entries, ARRAY_SIZE(entries), 1);
+	for (i = 0; i < n; i++)
+		if (entries[i] - fault_start < fault_bytes)
+			return true;
+	return false;
+}

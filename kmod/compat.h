@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Everything that depends on the kernel version, and every symbol that is not
+ * exported. An entry says why it exists and which release changed what; probe
+ * for the feature where that is possible.
+ *
+ * Symbols are looked up once, at load, through a kprobe that is removed again,
+ * and called through static calls: an indirect call would fault on machines
+ * with CET, where the address that a kprobe reports is past the landing pad
+ * and some functions have none.
+ */
+#ifndef MMLAB_COMPAT_H
+#define MMLAB_COMPAT_H
+
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/oom.h>
+#include <linux/rmap.h>
+#include <linux/smp.h>
+#include <linux/static_call.h>
+#include <linux/userfaultfd_k.h>
+#include <linux/version.h>
+
+#ifndef CONFIG_X86_64
+#error "mmlab has been thought through for x86-64 only"
+#endif
+
+/* Looks the symbols up. What could not be found shows in the predicates. */
+void mmlab_compat_init(void);
+
+/*
+ * finish_fault(): never exported, its one user outside mm/ being built in.
+ * Installs vmf->cow_page, or vmf->page for a read, with the accounting that
+ * belongs to it.
+ */
+DECLARE_STATIC_CALL(mmlab_finish_fault, finish_fault);
+extern bool mmlab_has_finish_fault;
+
+static inline vm_fault_t mmlab_finish_fault(struct vm_fault *vmf)
+{
+	return static_call(mmlab_finish_fault)(vmf);
+}
+
+/*
+ * __anon_vma_prepare() and __mem_cgroup_charge(): never exported. Together
+ * they turn a page allocated here into one that may be made anonymous memory.
+ */
+DECLARE_STATIC_CALL(mmlab_anon_vma_prepare, __anon_vma_prepare);
+#ifdef CONFIG_MEMCG
+DECLARE_STATIC_CALL(mmlab_mem_cgroup_charge, __mem_cgroup_charge);
+#endif
+extern bool mmlab_has_anon_alloc;
+
+/**
+ * mmlab_anon_alloc() - a page for anonymous memory at the faulting address
+ * @vmf: the fault
+ * @ret_page: the page, charged, contents undefined; put_page() frees it
+ *
+ * Return: 0, VM_FAULT_OOM, or VM_FAULT_RETRY with the VMA lock dropped.
+ */
+vm_fault_t mmlab_anon_alloc(struct vm_fault *vmf, struct page **ret_page);
+
+/*
+ * vm_flags_set(): since 6.3 ("mm: replace vma->vm_flags direct modifications
+ * with modifier calls"), when the field became read-only.
+ */
+static inline void mmlab_vm_flags_set(struct vm_area_struct *vma,
+				      unsigned long flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_set(vma, flags);
+#else
+	vma->vm_flags |= flags;
+#endif
+}
+
+/*
+ * Since 6.4 ("x86/mm: try VMA lock-based page fault handling first") a fault may
+ * run under the lock of its VMA alone; since 6.7 ("mm: handle read faults under
+ * the VMA lock" and its siblings) a driver's .fault may too, but only if
+ * .map_pages is set, which is taken for a promise not to rely on mmap_lock.
+ */
+#ifdef CONFIG_PER_VMA_LOCK
+#define MMLAB_HAS_VMA_LOCK 1
+#else
+#define MMLAB_HAS_VMA_LOCK 0
+#endif
+
+/*
+ * pte_offset_map_lock(): a macro until 6.5 ("mm/pgtable: allow
+ * pte_offset_map[_lock]() to fail"), then a function that is not exported. This
+ * is what the function does, and right before 6.5 too. NULL means that there is no page table, or no longer. The macro below tells
+ * sparse that the lock is held otherwise.
+ */
+static __always_inline pte_t *
+__mmlab_pte_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+		 spinlock_t **ret_ptl)
+{
+	spinlock_t *ptl;
+	pmd_t pmdval;
+
+	rcu_read_lock();
+	pmdval = READ_ONCE(*pmd);
+	if (unlikely(pmd_none(pmdval) || pmd_bad(pmdval))) {
+		rcu_read_unlock();
+		return NULL;
+	}
+	ptl = pte_lockptr(mm, &pmdval);
+	spin_lock(ptl);
+	/* The lock keeps the table; RCU kept it until here. */
+	rcu_read_unlock();
+	if (unlikely(!pmd_same(pmdval, READ_ONCE(*pmd)))) {
+		spin_unlock(ptl);
+		return NULL;
+	}
+	__release(ptl);
+	*ret_ptl = ptl;
+	return pte_offset_kernel(&pmdval, addr);
+}
+
+#define mmlab_pte_lock(mm, pmd, addr, ret_ptl)				      \
+({									      \
+	pte_t *__ptep;							      \
+	(void)__cond_lock(*(ret_ptl),					      \
+		(__ptep = __mmlab_pte_lock(mm, pmd, addr, ret_ptl)) != NULL); \
+	__ptep;								      \
+})
+
+/*
+ * pmd_install(): never exported. Uses up the page table that the fault brought
+ * along, unless another fault was first.
+ */
+void mmlab_pmd_install(struct vm_fault *vmf);
+
+/* The PMD entry that covers @addr, or NULL if upper levels are missing. */
+static inline pmd_t *mmlab_pmd_walk(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+
+	if (pgd_none(*pgd) || pgd_bad(*pgd))
+		return NULL;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(*p4d) || p4d_bad(*p4d))
+		return NULL;
+	pud = pud_offset(p4d, addr);
+	if (pud_none(*pud) || pud_bad(*pud))
+		return NULL;
+	return pmd_offset(pud, addr);
+}
+
+/*
+ * flush_tlb_page() of another mm: x86 exports only the flush of the local CPU.
+ * CPUs that are about to switch to the mm see the new generation. Needs
+ * interrupts enabled; spinlocks may be held.
+ */
+void mmlab_flush_tlb_mm(struct mm_struct *mm);
+
+/**
+ * mmlab_in_fault_on() - was this called from within the handling of a fault?
+ * @vma: the VMA in question
+ *
+ * A call-back that fault handling shares with page-table walks (unmapping,
+ * smaps) has no argument that tells them apart. current->in_lru_fault, where it
+ * exists (since 6.1, "mm: multi-gen LRU: groundwork"), answers most calls at
+ * once; the stack decides the rest: a fault that VM_RAND_READ hides, reclaim
+ * within a fault.
+ */
+bool mmlab_in_fault_on(const struct vm_area_struct *vma);
+/* Whether it can tell on this kernel. */
+bool mmlab_has_in_fault(void);
+
+#endif /* MMLAB_COMPAT_H */

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The device, its one ioctl entry, and one read-only debugfs file for each
+ * mechanism.
+ *
+ * The device holds no state: what a caller owns are files of its own, so that
+ * closing, dying and crashing all release it the same way. A file that is open
+ * or mapped pins the module.
+ */
+#include <linux/build_bug.h>
+#include <linux/debugfs.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "mmlab.h"
+
+static const struct mmlab_mech *const mechs[] = {
+	&mmlab_refpage_mech,
+};
+
+static const struct mmlab_mech *mech_find(u32 id)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(mechs); i++)
+		if (mechs[i]->id == id)
+			return mechs[i];
+	return NULL;
+}
+
+static int run_query(union mmlab_arg *arg, struct mmlab_reply *reply)
+{
+	const struct mmlab_mech *mech = mech_find(arg->query.mech);
+	unsigned int i;
+
+	if (!mech)
+		return -EOPNOTSUPP;
+
+	arg->query.abi_version = MMLAB_ABI_VERSION;
+	arg->query.caps = mech->caps();
+	arg->query.mechs = 0;
+	for (i = 0; i < ARRAY_SIZE(mechs); i++)
+		arg->query.mechs |= BIT_ULL(mechs[i]->id);
+	return 0;
+}
+
+static int run_stats(union mmlab_arg *arg, struct mmlab_reply *reply)
+{
+	const struct mmlab_mech *mech = mech_find(arg->stats.mech);
+	u64 __user *values;
+	unsigned int i;
+
+	if (!mech)
+		return -EOPNOTSUPP;
+
+	values = u64_to_user_ptr(arg->stats.values);
+	for (i = 0; i < min(arg->stats.n_values, mech->n_stats); i++)
+		if (put_user(mech->stat(i), values + i))
+			return -EFAULT;
+
+	arg->stats.n_values = mech->n_stats;
+	return 0;
+}
+
+static const struct mmlab_op core_ops[] = {
+	{
+		.cmd = MMLAB_IOC_QUERY,
+		.bytes = sizeof(struct mmlab_query),
+		.min_bytes = offsetofend(struct mmlab_query, caps),
+		.run = run_query,
+	},
+	{
+		.cmd = MMLAB_IOC_STATS,
+		.bytes = sizeof(struct mmlab_stats),
+		.min_bytes = offsetofend(struct mmlab_stats, values),
+		.run = run_stats,
+	},
+};
+
+static const struct mmlab_op *op_find(unsigned int cmd)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(core_ops); i++)
+		if (core_ops[i].cmd == cmd)
+			return &core_ops[i];
+
+	for (i = 0; i < ARRAY_SIZE(mechs); i++)
+		for (j = 0; j < mechs[i]->n_ops; j++)
+			if (mechs[i]->ops[j].cmd == cmd)
+				return &mechs[i]->ops[j];
+	return NULL;
+}
+
+static long device_ioctl(struct file *device, unsigned int cmd,
+			 unsigned long user_addr)
+{
+	void __user *user = (void __user *)user_addr;
+	const struct mmlab_op *op = op_find(cmd);
+	struct mmlab_reply reply = {};
+	union mmlab_arg arg = {};
+	u32 bytes;
+	int err;
+
+	if (!op)
+		return -ENOTTY;
+	if (get_user(bytes, (u32 __user *)user))
+		return -EFAULT;
+	if (bytes < op->min_bytes)
+		return -EINVAL;
+	if (bytes > PAGE_SIZE)
+		return -E2BIG;
+
+	err = copy_struct_from_user(&arg, op->bytes, user, bytes);
+	if (err)
+		return err;
+	/* The caller may have changed it since it was checked. */
+	arg.head.size = bytes;
+	if (arg.head.flags & ~op->known_flags)
+		return op->bad_flag ?: -EOPNOTSUPP;
+
+	err = op->run(&arg, &reply);
+	if (err)
+		return err;
+
+	if (copy_to_user(user, &arg, min(bytes, op->bytes)))
+		err = -EFAULT;
+
+	if (reply.file && err) {
+		put_unused_fd(reply.fd);
+		fput(reply.file);
+	} else if (reply.file) {
+		fd_install(reply.fd, reply.file);
+	}
+	return err;
+}
+
+static const struct file_operations device_fops = {
+	.owner = THIS_MODULE,
+	.open = nonseekable_open,
+	.unlocked_ioctl = device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "mmlab",
+	.mode = 0600,
+	.fops = &device_fops,
+};
+
+static int stats_show(struct seq_file *seq, void *unused)
+{
+	const struct mmlab_mech *mech = seq->private;
+	unsigned int i;
+
+	seq_printf(seq, "capabilities %#llx\n", mech->caps());
+	for (i = 0; i < mech->n_stats; i++)
+		seq_printf(seq, "%s %llu\n", mech->stat_names[i],
+			   mech->stat(i));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static struct dentry *debugfs_root;
+
+static int __init core_init(void)
+{
+	unsigned int i, n_ready = 0;
+	int err;
+
+	mmlab_compat_init();
+
+	for (; n_ready < ARRAY_SIZE(mechs); n_ready++) {
+		err = mechs[n_ready]->init ? mechs[n_ready]->init() : 0;
+		if (err)
+			goto exit_mechs;
+	}
+
+	debugfs_root = debugfs_create_dir("mmlab", NULL);
+	for (i = 0; i < ARRAY_SIZE(mechs); i++)
+		debugfs_create_file(mechs[i]->name, 0400, debugfs_root,
+				    (void *)mechs[i], &stats_fops);
+
+	err = misc_register(&device);
+	if (err)
+		goto remove_debugfs;
+
+	pr_info("mmlab: interface version %d ready\n", MMLAB_ABI_VERSION);
+	return 0;
+
+remove_debugfs:
+	debugfs_remove(debugfs_root);
+exit_mechs:
+	while (n_ready--)
+		if (mechs[n_ready]->exit)
+			mechs[n_ready]->exit();
+	return err;
+}
+
+static void __exit core_exit(void)
+{
+	unsigned int n_ready = ARRAY_SIZE(mechs);
+
+	misc_deregister(&device);
+	debugfs_remove(debugfs_root);
+	while (n_ready--)
+		if (mechs[n_ready]->exit)
+			mechs[n_ready]->exit();
+}
+
+module_init(core_init);
+module_exit(core_exit);
+
+MODULE_DESCRIPTION("Proposed memory-management mechanisms, for measurement");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a mechanism gives the core, and what the core gives a mechanism.
+ *
+ * A mechanism is one file that exports one const struct mmlab_mech; core.c
+ * lists them. Nothing else crosses between the files but compat.h.
+ */
+#ifndef MMLAB_MMLAB_H
+#define MMLAB_MMLAB_H
+
+#include <linux/types.h>
+
+#include "uapi/mmlab.h"
+
+struct file;
+
+/* Room for any command's struct; core.c checks each at build time. */
+union mmlab_arg {
+	struct {
+		u32 size;
+		u32 flags;
+	} head;
+	struct mmlab_query query;
+	struct mmlab_stats stats;
+	struct mmlab_refpage_create refpage_create;
+};
+
+/**
+ * struct mmlab_reply - what a command leaves for the core to finish
+ * @file: a new file, or NULL. The core installs it as @fd once the struct has
+ *	reached the caller, and drops both if it could not.
+ * @fd: descriptor reserved for @file
+ */
+struct mmlab_reply {
+	struct file *file;
+	int fd;
+};
+
+/**
+ * struct mmlab_op - one ioctl command
+ * @cmd: its number
+ * @bytes: size of its struct in this version
+ * @min_bytes: size of its struct in the first version
+ * @known_flags: flags that @run understands
+ * @bad_flag: the error for any other flag; 0 stands for -EOPNOTSUPP
+ * @run: does it; @arg is a copy of the caller's struct, zero beyond what the
+ *	caller knew, and is copied back when 0 is returned
+ */
+struct mmlab_op {
+	unsigned int cmd;
+	u32 bytes;
+	u32 min_bytes;
+	u32 known_flags;
+	int bad_flag;
+	int (*run)(union mmlab_arg *arg, struct mmlab_reply *reply);
+};
+
+/**
+ * struct mmlab_mech - one mechanism
+ * @name: name of its file in debugfs
+ * @id: enum mmlab_mech_id
+ * @ops: its commands
+ * @n_ops: how many
+ * @stat_names: names of its counters, in the order of its enumeration
+ * @n_stats: how many
+ * @stat: the present value of one counter; any context
+ * @caps: its capabilities on this kernel
+ * @init: optional, at module load, before any command can come
+ * @exit: optional, the mirror of @init
+ */
+struct mmlab_mech {
+	const char *name;
+	u32 id;
+	const struct mmlab_op *ops;
+	unsigned int n_ops;
+	const char *const *stat_names;
+	unsigned int n_stats;
+	u64 (*stat)(unsigned int index);
+	u64 (*caps)(void);
+	int (*init)(void);
+	void (*exit)(void);
+};
+
+extern const struct mmlab_mech mmlab_refpage_mech;
+
+#endif /* MMLAB_MMLAB_H */

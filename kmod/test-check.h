@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the module's tests share: every check runs in a process of its own, so
+ * that it may crash, change limits or be killed, and is reported as one line
+ * of TAP. After each, all objects must be gone.
+ */
+#ifndef MMLAB_TEST_CHECK_H
+#define MMLAB_TEST_CHECK_H
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libmmlab.h"
+
+#define EXIT_SKIP 77
+
+/* Written by the process that runs the check, read by the reporting one. */
+static char *check_reason;
+enum { CHECK_REASON_BYTES = 4096 };
+
+static struct {
+	unsigned int n, n_failed, n_skipped;
+} check_sum;
+
+__attribute__((noreturn, format(printf, 2, 3)))
+static void check_end(int status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(check_reason, CHECK_REASON_BYTES, format, args);
+	va_end(args);
+	_exit(status);
+}
+
+/* Ends the check unless the condition holds. Always evaluates it. */
+#define EXPECT(condition)                                                  \
+	do {                                                               \
+		errno = 0;                                                 \
+		if (!(condition))                                          \
+			check_end(1, "line %d: %s (errno %d: %s)",         \
+				  __LINE__, #condition, errno,             \
+				  strerror(errno));                        \
+	} while (0)
+
+/* The same for two numbers that must be equal. */
+#define EXPECT_EQ(got, wanted)                                              \
+	do {                                                                \
+		long long got_ = (long long)(got);                          \
+		long long wanted_ = (long long)(wanted);                    \
+		if (got_ != wanted_)                                        \
+			check_end(1, "line %d: %s is %lld, not %s = %lld",  \
+				  __LINE__, #got, got_, #wanted, wanted_);  \
+	} while (0)
+
+/* The same for a call that must fail with one error. */
+#define EXPECT_ERRNO(call, error)                                          \
+	do {                                                               \
+		errno = 0;                                                 \
+		long long result_ = (long long)(call);                     \
+		int errno_ = errno;                                        \
+		if (result_ != -1 || errno_ != (error))                    \
+			check_end(1, "line %d: %s gave %lld, errno %d (%s)" \
+				  ", not %s", __LINE__, #call, result_,    \
+				  errno_, strerror(errno_), #error);       \
+	} while (0)
+
+#define SKIP(...) check_end(EXIT_SKIP, __VA_ARGS__)
+
+/* Ends the process that forked for a part of a check. */
+#define EXPECT_CHILD_OK(pid)                                               \
+	do {                                                               \
+		int status_ = check_wait(pid);                             \
+		if (status_ != 0)                                          \
+			_exit(status_);                                    \
+	} while (0)
+
+/* The exit status; a signal becomes 1 and a reason. */
+static int check_wait(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			check_end(1, "waitpid: %s", strerror(errno));
+
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	(void)snprintf(check_reason, CHECK_REASON_BYTES,
+		       "a process was ended by signal %d (%s)",
+		       WTERMSIG(status), strsignal(WTERMSIG(status)));
+	return 1;
+}
+
+static uint64_t check_stat(enum mmlab_refpage_stat stat)
+{
+	uint64_t values[MMLAB_REFPAGE_N_STATS];
+
+	if (mmlab_stats(MMLAB_MECH_REFPAGE, values, MMLAB_REFPAGE_N_STATS) < 0)
+		check_end(1, "mmlab_stats: %s", strerror(errno));
+	return values[stat];
+}
+
+/* A file is released by its last user, which may be a worker of the kernel. */
+static uint64_t check_live_objects(void)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	uint64_t live = check_stat(MMLAB_REFPAGE_STAT_LIVE_OBJECTS);
+
+	for (int i = 0; live != 0 && i < 500; i++) {
+		(void)nanosleep(&pause, NULL);
+		live = check_stat(MMLAB_REFPAGE_STAT_LIVE_OBJECTS);
+	}
+	return live;
+}
+
+static void check_run(const char *name, const char *variant, void (*run)(void))
+{
+	uint64_t live;
+	pid_t pid;
+	int status;
+
+	check_reason[0] = '\0';
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		run();
+		_exit(0);
+	}
+	status = pid < 0 ? 1 : check_wait(pid);
+
+	live = check_live_objects();
+	if (status == 0 && live != 0) {
+		(void)snprintf(check_reason, CHECK_REASON_BYTES,
+			       "%llu live objects are left",
+			       (unsigned long long)live);
+		status = 1;
+	}
+
+	check_sum.n++;
+	printf("%sok %u - %s%s%s", status == 0 || status == EXIT_SKIP ? "" : "not ",
+	       check_sum.n, name, variant ? "/" : "", variant ? variant : "");
+	if (status == EXIT_SKIP) {
+		check_sum.n_skipped++;
+		printf(" # SKIP %s", check_reason);
+	} else if (status != 0) {
+		check_sum.n_failed++;
+		printf(": %s", check_reason);
+	}
+	printf("\n");
+	/* Every later check would be blamed for it, after a long wait. */
+	if (live != 0) {
+		printf("Bail out! objects leak\n");
+		exit(1);
+	}
+	(void)fflush(stdout);
+}
+
+/* Skips the whole program without the module. */
+static void check_begin(void)
+{
+	check_reason = mmap(NULL, CHECK_REASON_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (check_reason == MAP_FAILED) {
+		perror("mmap");
+		exit(1);
+	}
+	if (mmlab_query(MMLAB_MECH_REFPAGE, NULL) < 0) {
+		printf("1..0 # SKIP %s: %s\n", MMLAB_DEVICE, strerror(errno));
+		exit(EXIT_SKIP);
+	}
+}
+
+static int check_finish(void)
+{
+	printf("1..%u\n# %u passed, %u failed, %u skipped\n", check_sum.n,
+	       check_sum.n - check_sum.n_failed - check_sum.n_skipped,
+	       check_sum.n_failed, check_sum.n_skipped);
+	return check_sum.n_failed ? 1 : 0;
+}
+
+#endif /* MMLAB_TEST_CHECK_H */
