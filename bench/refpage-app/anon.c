@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#include "refpage-app.h"
+
+#include "app.h"
+
+static const struct mmlab_contender app_anon = {
+	.name = "anon",
+	.summary = "large allocations as the kernel gives them, zeroed: the floor",
+	.needs = { .command = APP_PROGRAM, .probe = refpage_app_probe },
+	.inexact_faults = "the program's memory lies elsewhere in every run",
+	.ops = &(const struct refpage_app_ops){ .shim = "nothing" },
+};

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+/* All scenarios of the program, in the order in which they are listed. */
+#include "scenario.h"
+
+extern const struct mmlab_scenario stock_scenario, refpage_scenario, refpage_app_scenario;
+
+const struct mmlab_scenario *const mmlab_scenarios[] = {
+	&stock_scenario,
+	&refpage_scenario,
+	&refpage_app_scenario,
+	NULL,
+};
