@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static atomic_int device_fd = -1;
@@ -90,6 +91,59 @@ int refpage_create(const void *content, size_t size, unsigned long flags)
 {
 	return mmlab_refpage_create(content, size, flags,
 				    MMLAB_REFPAGE_UNCOUNTED);
+}
+
+int mmlab_lockbuf_create(size_t bytes, unsigned int mode, unsigned int flush,
+			 unsigned int flags)
+{
+	struct mmlab_lockbuf_create arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.bytes = bytes,
+		.mode = mode,
+		.flush = flush,
+		.fd = -1,
+	};
+
+	return device_call(MMLAB_IOC_LOCKBUF_CREATE, &arg) < 0 ? -1 : arg.fd;
+}
+
+size_t mmlab_lockbuf_map_bytes(size_t bytes)
+{
+	const size_t entry_bytes = (size_t)2 << 20;
+
+	return (bytes + entry_bytes - 1) / entry_bytes * entry_bytes;
+}
+
+void *mmlab_lockbuf_map(int fd, size_t bytes, int prot)
+{
+	return mmap(NULL, mmlab_lockbuf_map_bytes(bytes), prot, MAP_SHARED, fd,
+		    0);
+}
+
+int mmlab_lockbuf_reader(int fd)
+{
+	return ioctl(fd, MMLAB_IOC_LOCKBUF_READER, 0);
+}
+
+int mmlab_lockbuf_lock(int fd, unsigned int flags)
+{
+	return ioctl(fd, MMLAB_IOC_LOCKBUF_LOCK, flags);
+}
+
+int mmlab_lockbuf_unlock(int fd)
+{
+	return ioctl(fd, MMLAB_IOC_LOCKBUF_UNLOCK, 0);
+}
+
+int mmlab_lockbuf_nop(int fd)
+{
+	return ioctl(fd, MMLAB_IOC_LOCKBUF_NOP, 0);
+}
+
+int mmlab_lockbuf_flush(int fd)
+{
+	return ioctl(fd, MMLAB_IOC_LOCKBUF_FLUSH, 0);
 }
 
 int mmlab_query(unsigned int mech, uint64_t *ret_caps)

@@ -52,6 +52,79 @@ int mmlab_refpage_create(const void *content, size_t size, unsigned long flags,
 			 enum mmlab_refpage_form form);
 
 /**
+ * mmlab_lockbuf_create() - create a buffer that one process at a time owns
+ * @bytes: its size, from 1 byte to MMLAB_LOCKBUF_MAX_BYTES
+ * @mode: who loses access by UNLOCK, an enum mmlab_lockbuf_mode
+ * @flush: how, an enum mmlab_lockbuf_flush
+ * @flags: MMLAB_LOCKBUF_POPULATE, MMLAB_LOCKBUF_CACHE_FLUSH
+ *
+ * The mechanism is the one proposed for memfd in 2014; uapi/mmlab.h states
+ * its semantics. Map it with mmlab_lockbuf_map(), pass it on over a socket.
+ *
+ * Return: a close-on-exec descriptor, or -1 with errno: EINVAL, EPERM,
+ * EOPNOTSUPP, ENOMEM, EMFILE, ENFILE, ENOSYS, EACCES.
+ */
+int mmlab_lockbuf_create(size_t bytes, unsigned int mode, unsigned int flush,
+			 unsigned int flags);
+
+/**
+ * mmlab_lockbuf_map_bytes() - length of a buffer's mapping
+ * @bytes: size of the buffer
+ *
+ * Return: @bytes rounded up to 2 MiB.
+ */
+size_t mmlab_lockbuf_map_bytes(size_t bytes);
+
+/**
+ * mmlab_lockbuf_map() - map a buffer, as writer or as reader
+ * @fd: the buffer's descriptor
+ * @bytes: the size it was created with
+ * @prot: PROT_READ for a reader, PROT_READ | PROT_WRITE for a writer
+ *
+ * The caller unmaps mmlab_lockbuf_map_bytes(@bytes) bytes with munmap(2).
+ *
+ * Return: the address, or MAP_FAILED with errno as mmap(2).
+ */
+void *mmlab_lockbuf_map(int fd, size_t bytes, int prot);
+
+/**
+ * mmlab_lockbuf_reader() - a second descriptor, for reading only
+ * @fd: the buffer's descriptor
+ *
+ * Return: a close-on-exec descriptor, or -1 with errno.
+ */
+int mmlab_lockbuf_reader(int fd);
+
+/**
+ * mmlab_lockbuf_lock() - own a mapped buffer
+ * @fd: the buffer's descriptor
+ * @flags: 0 or MMLAB_LOCKBUF_WAIT
+ *
+ * Return: 0, MMLAB_LOCKBUF_OWNER_DIED, or -1 with errno: EPERM if it has an
+ * owner, EDEADLK, EINTR, ENXIO, EINVAL, ENOMEM.
+ */
+int mmlab_lockbuf_lock(int fd, unsigned int flags);
+
+/**
+ * mmlab_lockbuf_unlock() - give a buffer up
+ * @fd: the buffer's descriptor
+ *
+ * Return: 0, or -1 with errno: EPERM if the caller does not own it, ENXIO.
+ */
+int mmlab_lockbuf_unlock(int fd);
+
+/** mmlab_lockbuf_nop() - enter the module and return: 0, or -1 with errno. */
+int mmlab_lockbuf_nop(int fd);
+
+/**
+ * mmlab_lockbuf_flush() - the flush of an UNLOCK, alone
+ * @fd: the buffer's descriptor
+ *
+ * Return: 0, or -1 with errno: ENXIO.
+ */
+int mmlab_lockbuf_flush(int fd);
+
+/**
  * mmlab_query() - ask what the module offers
  * @mech: an enum mmlab_mech_id
  * @ret_caps: capabilities of that mechanism, or NULL; written on success only
