@@ -15,3 +15,4 @@ int mmlab_list(int argc, char **argv);
 int mmlab_run(int argc, char **argv);
 int mmlab_env(int argc, char **argv);
 int mmlab_report_command(int argc, char **argv);
+int mmlab_hold(int argc, char **argv);

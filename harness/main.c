@@ -16,6 +16,7 @@ static const struct command {
 	{ "env", "machine, counters, and warnings about noise with their remedies", mmlab_env },
 	{ "report", "tables of result files", mmlab_report_command },
 	{ "case", NULL, mmlab_child },
+	{ "hold", NULL, mmlab_hold },
 };
 
 static void usage(FILE *out)

@@ -94,6 +94,8 @@ printf 'all bytes \000\001\003\004\021\023\032\177\377\r\n\n' >"$work/bytes"
 	check add-program-ran grep -q "^$(sha256sum <"$work/bytes" | cut -d ' ' -f 1)" "$work/out"
 	check environment vm 0 $plain --env 'A=b  c' -- sh -c '[ "$A" = "b  c" ] && [ -n "$MMLAB_EXECUTION" ] && [ "$(nproc)" = 2 ]'
 
+	check all-cpus-started vm 0 $plain --cpus 3 -- sh -c '[ "$(nproc)" = 3 ] && grep -q maxcpus=1 /proc/cmdline'
+
 	check hang vm 124 $plain --timeout 3 -- sleep 1000
 	check hang-told says 'did not end within 3 s'
 	check hang-ignoring-signals vm 124 $plain --timeout 3 -- sh -c 'trap "" TERM INT; while :; do :; done'
