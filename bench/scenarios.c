@@ -3,10 +3,12 @@
 #include "scenario.h"
 
 extern const struct mmlab_scenario stock_scenario, refpage_scenario, refpage_app_scenario;
+extern const struct mmlab_scenario lock_scenario;
 
 const struct mmlab_scenario *const mmlab_scenarios[] = {
 	&stock_scenario,
 	&refpage_scenario,
+	&lock_scenario,
 	&refpage_app_scenario,
 	NULL,
 };
