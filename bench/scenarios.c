@@ -2,7 +2,7 @@
 /* All scenarios of the program, in the order in which they are listed. */
 #include "scenario.h"
 
-extern const struct mmlab_scenario stock_scenario, refpage_scenario, refpage_app_scenario;
+extern const struct mmlab_scenario stock_scenario, refpage_scenario, refpage_app_scenario, ipc_scenario;
 extern const struct mmlab_scenario lock_scenario;
 
 const struct mmlab_scenario *const mmlab_scenarios[] = {
@@ -10,5 +10,6 @@ const struct mmlab_scenario *const mmlab_scenarios[] = {
 	&refpage_scenario,
 	&lock_scenario,
 	&refpage_app_scenario,
+	&ipc_scenario,
 	NULL,
 };
