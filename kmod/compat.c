@@ -13,13 +13,22 @@
 #include "compat.h"
 
 DEFINE_STATIC_CALL_NULL(mmlab_finish_fault, finish_fault);
+DEFINE_STATIC_CALL_NULL(mmlab_flush_tlb_mm_range,
+			mmlab_flush_tlb_mm_range_type);
 DEFINE_STATIC_CALL_NULL(mmlab_anon_vma_prepare, __anon_vma_prepare);
 #ifdef CONFIG_MEMCG
 DEFINE_STATIC_CALL_NULL(mmlab_mem_cgroup_charge, __mem_cgroup_charge);
 #endif
 
 bool mmlab_has_finish_fault __ro_after_init;
+bool mmlab_has_flush_tlb_mm_range __ro_after_init;
 bool mmlab_has_anon_alloc __ro_after_init;
+
+#if ALLOC_SPLIT_PTLOCKS
+DEFINE_STATIC_CALL_NULL(mmlab_ptlock_alloc, ptlock_alloc);
+DEFINE_STATIC_CALL_NULL(mmlab_ptlock_free, ptlock_free);
+static bool has_ptlock __ro_after_init;
+#endif
 
 /* The address range of handle_mm_fault(); empty if unknown. */
 static unsigned long fault_start __ro_after_init;
@@ -62,11 +71,17 @@ static void __init fault_range_find(void)
 void __init mmlab_compat_init(void)
 {
 	void *finish = symbol_find("finish_fault");
+	void *flush = symbol_find("flush_tlb_mm_range");
 	void *prepare = symbol_find("__anon_vma_prepare");
 
 	if (finish) {
 		static_call_update(mmlab_finish_fault, finish);
 		mmlab_has_finish_fault = true;
+	}
+
+	if (flush) {
+		static_call_update(mmlab_flush_tlb_mm_range, flush);
+		mmlab_has_flush_tlb_mm_range = true;
 	}
 
 	if (prepare) {
@@ -81,6 +96,19 @@ void __init mmlab_compat_init(void)
 			static_call_update(mmlab_mem_cgroup_charge, charge);
 		else
 			mmlab_has_anon_alloc = false;
+	}
+#endif
+
+#if ALLOC_SPLIT_PTLOCKS
+	{
+		void *alloc = symbol_find("ptlock_alloc");
+		void *free = symbol_find("ptlock_free");
+
+		if (alloc && free) {
+			static_call_update(mmlab_ptlock_alloc, alloc);
+			static_call_update(mmlab_ptlock_free, free);
+			has_ptlock = true;
+		}
 	}
 #endif
 
@@ -171,6 +199,99 @@ void mmlab_flush_tlb_mm(struct mm_struct *mm)
 	atomic64_inc_return(&mm->context.tlb_gen);
 	on_each_cpu_mask(mm_cpumask(mm), flush_local, NULL, true);
 }
+
+void mmlab_flush_tlb_all(void)
+{
+	on_each_cpu(flush_local, NULL, true);
+}
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define table_desc(page) page_ptdesc(page)
+#else
+#define table_desc(page) (page)
+#endif
+
+#if ALLOC_SPLIT_PTLOCKS
+/* The constructors and destructors spelt out, for the sake of two calls. */
+static bool table_ctor(struct page *page)
+{
+	if (!has_ptlock ||
+	    !static_call(mmlab_ptlock_alloc)(table_desc(page)))
+		return false;
+	spin_lock_init(ptlock_ptr(table_desc(page)));
+	__SetPageTable(page);
+	mod_lruvec_page_state(page, NR_PAGETABLE, 1);
+	return true;
+}
+
+static void table_dtor(struct page *page)
+{
+	static_call(mmlab_ptlock_free)(table_desc(page));
+	__ClearPageTable(page);
+	mod_lruvec_page_state(page, NR_PAGETABLE, -1);
+}
+
+bool mmlab_pte_ctor(struct page *page)
+{
+	return table_ctor(page);
+}
+
+void mmlab_pte_dtor(struct page *page)
+{
+	table_dtor(page);
+}
+
+/* A fresh page needs no more: the other fields of a PMD page are zero. */
+bool mmlab_pmd_ctor(struct page *page)
+{
+	return table_ctor(page);
+}
+
+void mmlab_pmd_dtor(struct page *page)
+{
+	table_dtor(page);
+}
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+bool mmlab_pte_ctor(struct page *page)
+{
+	return pagetable_pte_ctor(table_desc(page));
+}
+
+void mmlab_pte_dtor(struct page *page)
+{
+	pagetable_pte_dtor(table_desc(page));
+}
+
+bool mmlab_pmd_ctor(struct page *page)
+{
+	return pagetable_pmd_ctor(table_desc(page));
+}
+
+void mmlab_pmd_dtor(struct page *page)
+{
+	pagetable_pmd_dtor(table_desc(page));
+}
+#else
+bool mmlab_pte_ctor(struct page *page)
+{
+	return pgtable_pte_page_ctor(page);
+}
+
+void mmlab_pte_dtor(struct page *page)
+{
+	pgtable_pte_page_dtor(page);
+}
+
+bool mmlab_pmd_ctor(struct page *page)
+{
+	return pgtable_pmd_page_ctor(page);
+}
+
+void mmlab_pmd_dtor(struct page *page)
+{
+	pgtable_pmd_page_dtor(page);
+}
+#endif
 
 bool mmlab_in_fault_on(const struct vm_area_struct *vma)
 {

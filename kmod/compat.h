@@ -74,6 +74,16 @@ static inline void mmlab_vm_flags_set(struct vm_area_struct *vma,
 #endif
 }
 
+static inline void mmlab_vm_flags_clear(struct vm_area_struct *vma,
+					unsigned long flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_clear(vma, flags);
+#else
+	vma->vm_flags &= ~flags;
+#endif
+}
+
 /*
  * Since 6.4 ("x86/mm: try VMA lock-based page fault handling first") a fault may
  * run under the lock of its VMA alone; since 6.7 ("mm: handle read faults under
@@ -132,6 +142,17 @@ __mmlab_pte_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
  */
 void mmlab_pmd_install(struct vm_fault *vmf);
 
+/*
+ * What makes a page a page table: its lock, its flag, and its place in
+ * "PageTables". Inline, and since 6.6 ("pgtable: create struct ptdesc") on a
+ * type of its own. Kernels whose spinlocks do not fit into struct page (lock
+ * debugging) allocate the lock by functions that are not exported.
+ */
+bool mmlab_pte_ctor(struct page *page);
+void mmlab_pte_dtor(struct page *page);
+bool mmlab_pmd_ctor(struct page *page);
+void mmlab_pmd_dtor(struct page *page);
+
 /* The PMD entry that covers @addr, or NULL if upper levels are missing. */
 static inline pmd_t *mmlab_pmd_walk(struct mm_struct *mm, unsigned long addr)
 {
@@ -156,6 +177,28 @@ static inline pmd_t *mmlab_pmd_walk(struct mm_struct *mm, unsigned long addr)
  * interrupts enabled; spinlocks may be held.
  */
 void mmlab_flush_tlb_mm(struct mm_struct *mm);
+
+/*
+ * flush_tlb_mm_range(): never exported, and hidden from modules by
+ * <asm/tlbflush.h>: this is its type. The last argument says whether tables are
+ * freed: they are not, only their entries went.
+ */
+void mmlab_flush_tlb_mm_range_type(struct mm_struct *mm, unsigned long start,
+				   unsigned long end, unsigned int stride_shift,
+				   bool freed_tables);
+DECLARE_STATIC_CALL(mmlab_flush_tlb_mm_range, mmlab_flush_tlb_mm_range_type);
+extern bool mmlab_has_flush_tlb_mm_range;
+
+static inline void mmlab_flush_tlb_mm_range(struct mm_struct *mm,
+					    unsigned long start,
+					    unsigned long end)
+{
+	static_call(mmlab_flush_tlb_mm_range)(mm, start, end, PAGE_SHIFT,
+					      false);
+}
+
+/* flush_tlb_all(): never exported. All CPUs, all address spaces. */
+void mmlab_flush_tlb_all(void);
 
 /**
  * mmlab_in_fault_on() - was this called from within the handling of a fault?

@@ -2,8 +2,9 @@
 /*
  * What a mechanism gives the core, and what the core gives a mechanism.
  *
- * A mechanism is one file that exports one const struct mmlab_mech; core.c
- * lists them. Nothing else crosses between the files but compat.h.
+ * A mechanism is one file, or two with a header between them, and exports one
+ * const struct mmlab_mech; core.c lists them. Nothing else crosses between
+ * mechanisms but compat.h.
  */
 #ifndef MMLAB_MMLAB_H
 #define MMLAB_MMLAB_H
@@ -23,6 +24,7 @@ union mmlab_arg {
 	struct mmlab_query query;
 	struct mmlab_stats stats;
 	struct mmlab_refpage_create refpage_create;
+	struct mmlab_lockbuf_create lockbuf_create;
 };
 
 /**
@@ -82,5 +84,6 @@ struct mmlab_mech {
 };
 
 extern const struct mmlab_mech mmlab_refpage_mech;
+extern const struct mmlab_mech mmlab_lockbuf_mech;
 
 #endif /* MMLAB_MMLAB_H */

@@ -3,6 +3,7 @@
  * The device itself, without libmmlab in between where possible: each wrong
  * number, size, flag and address, one at a time.
  */
+#define CHECK_MECH MMLAB_MECH_REFPAGE
 #include "test-check.h"
 
 #include <fcntl.h>

@@ -3,6 +3,9 @@
  * What the module's tests share: every check runs in a process of its own, so
  * that it may crash, change limits or be killed, and is reported as one line
  * of TAP. After each, all objects must be gone.
+ *
+ * A test says before including this what it is about: CHECK_MECH is a mechanism,
+ * whose first CHECK_N_LIVE counters are amounts that must return to 0.
  */
 #ifndef MMLAB_TEST_CHECK_H
 #define MMLAB_TEST_CHECK_H
@@ -23,11 +26,18 @@
 
 #include "libmmlab.h"
 
+#ifndef CHECK_MECH
+#error "CHECK_MECH says which mechanism is tested"
+#endif
+#ifndef CHECK_N_LIVE
+#define CHECK_N_LIVE 1
+#endif
+
 #define EXIT_SKIP 77
 
 /* Written by the process that runs the check, read by the reporting one. */
 static char *check_reason;
-enum { CHECK_REASON_BYTES = 4096 };
+enum { CHECK_REASON_BYTES = 4096, CHECK_MAX_STATS = 64 };
 
 static struct {
 	unsigned int n, n_failed, n_skipped;
@@ -103,24 +113,40 @@ static int check_wait(pid_t pid)
 	return 1;
 }
 
-static uint64_t check_stat(enum mmlab_refpage_stat stat)
+static void check_stats(uint64_t ret_values[CHECK_MAX_STATS])
 {
-	uint64_t values[MMLAB_REFPAGE_N_STATS];
-
-	if (mmlab_stats(MMLAB_MECH_REFPAGE, values, MMLAB_REFPAGE_N_STATS) < 0)
+	if (mmlab_stats(CHECK_MECH, ret_values, CHECK_MAX_STATS) < 0)
 		check_end(1, "mmlab_stats: %s", strerror(errno));
+}
+
+static inline uint64_t check_stat(unsigned int stat)
+{
+	uint64_t values[CHECK_MAX_STATS];
+
+	check_stats(values);
 	return values[stat];
+}
+
+/* Objects and whatever else is still there. */
+static uint64_t check_live_now(void)
+{
+	uint64_t values[CHECK_MAX_STATS], live = 0;
+
+	check_stats(values);
+	for (int i = 0; i < CHECK_N_LIVE; i++)
+		live += values[i];
+	return live;
 }
 
 /* A file is released by its last user, which may be a worker of the kernel. */
 static uint64_t check_live_objects(void)
 {
 	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-	uint64_t live = check_stat(MMLAB_REFPAGE_STAT_LIVE_OBJECTS);
+	uint64_t live = check_live_now();
 
 	for (int i = 0; live != 0 && i < 500; i++) {
 		(void)nanosleep(&pause, NULL);
-		live = check_stat(MMLAB_REFPAGE_STAT_LIVE_OBJECTS);
+		live = check_live_now();
 	}
 	return live;
 }
@@ -177,7 +203,7 @@ static void check_begin(void)
 		perror("mmap");
 		exit(1);
 	}
-	if (mmlab_query(MMLAB_MECH_REFPAGE, NULL) < 0) {
+	if (mmlab_query(CHECK_MECH, NULL) < 0) {
 		printf("1..0 # SKIP %s: %s\n", MMLAB_DEVICE, strerror(errno));
 		exit(EXIT_SKIP);
 	}

@@ -5,6 +5,7 @@
  * writes from outside, and death. A byte may only ever be the pattern's or one
  * that was written; a write that was seen to succeed is not lost.
  */
+#define CHECK_MECH MMLAB_MECH_REFPAGE
 #include "test-check.h"
 
 #include <pthread.h>

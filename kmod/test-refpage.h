@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#define CHECK_MECH MMLAB_MECH_REFPAGE
 #include "test-check.h"
 
 static size_t page_bytes;
