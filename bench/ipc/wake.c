@@ -132,7 +132,10 @@ void ipc_tell_ready(struct ipc *p)
 	futex_wake(&p->control->n_ready);
 }
 
+/* Looks once without need: on a busy machine it may be needed in an operation whose page faults count. */
 int ipc_await_ready(struct ipc *p)
 {
-	return await_word(p, &p->control->n_ready, p->n_readers);
+	int e = await_word(p, &p->control->n_ready, p->n_readers);
+
+	return e ? e : check_consumers(p);
 }
