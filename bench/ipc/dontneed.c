@@ -19,10 +19,9 @@ static const struct mmlab_contender dontneed = {
 	.summary = "shared memory; the producer drops its page-table entries by MADV_DONTNEED and faults them in again",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
-	.ops =
-		&(const struct ipc_ops){
-			IPC_SHM_OPS,
-			.release = dontneed_release,
-			.faults = ipc_faults_pages,
-		},
+	.ops = &(const struct ipc_ops){
+		IPC_SHM_OPS,
+		.release = dontneed_release,
+		.faults = ipc_faults_pages,
+	},
 };

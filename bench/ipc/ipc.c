@@ -304,7 +304,7 @@ uint64_t ipc_memory_bytes(const struct mmlab_case *c)
 	return (2 + mmlab_param(c, "readers")) * mmlab_param(c, "size") + (16U << 20);
 }
 
-/* The further axes are looked at from one point each: their product would be days of measuring and no answer. */
+/* Spinning and several consumers are looked at apart from the other modes: all at once would be days of measuring. */
 static bool ipc_unmeant(const struct mmlab_case *c)
 {
 	bool spin = mmlab_param(c, "wake") == IPC_WAKE_SPIN, several = mmlab_param(c, "readers") > 1;
@@ -315,38 +315,16 @@ static bool ipc_unmeant(const struct mmlab_case *c)
 }
 
 static const struct mmlab_axis ipc_axes[] = {
-	{ .name = "size",
-	  .summary = "bytes handed over",
-	  .kind = MMLAB_AXIS_BYTES,
-	  .quick = "4K,64K,512K,4M",
-	  .full = "4K,8K,16K,32K,64K,128K,256K,512K,1M,2M,4M,8M,16M,32M,64M,128M,256M",
-	  .min = 4096,
-	  .max = 1ULL << 30 },
-	{ .name = "receiver",
-	  .summary = "consumer touches nothing, reads one line of 64 bytes of each page, or everything",
-	  .kind = MMLAB_AXIS_WORD,
-	  .words = "none,lines,all",
-	  .quick = "all",
-	  .full = "none,lines,all" },
-	{ .name = "producer",
-	  .summary = "producer rewrites one line of each page, everything, or everything by memset",
-	  .kind = MMLAB_AXIS_WORD,
-	  .words = "lines,all,memset",
-	  .quick = "all",
-	  .full = "lines,all" },
-	{ .name = "wake",
-	  .summary = "how sides that share memory tell each other",
-	  .kind = MMLAB_AXIS_WORD,
-	  .words = "futex,spin",
-	  .quick = "futex",
-	  .full = "futex,spin" },
-	{ .name = "readers",
-	  .summary = "consumers that all get the buffer",
-	  .kind = MMLAB_AXIS_NUMBER,
-	  .quick = "1",
-	  .full = "1,2,4,8",
-	  .min = 1,
-	  .max = IPC_MAX_READERS },
+	{ .name = "size", .summary = "bytes handed over", .kind = MMLAB_AXIS_BYTES, .quick = "4K,64K,512K,4M",
+	  .full = "4K,8K,16K,32K,64K,128K,256K,512K,1M,2M,4M,8M,16M,32M,64M,128M,256M", .min = 4096, .max = 1ULL << 30 },
+	{ .name = "receiver", .summary = "the consumer touches nothing, reads one line of 64 bytes of each page, or all",
+	  .kind = MMLAB_AXIS_WORD, .words = "none,lines,all", .quick = "all", .full = "none,lines,all" },
+	{ .name = "producer", .summary = "the producer rewrites one line of each page, all, or all by memset",
+	  .kind = MMLAB_AXIS_WORD, .words = "lines,all,memset", .quick = "all", .full = "lines,all" },
+	{ .name = "wake", .summary = "how sides that share memory tell each other", .kind = MMLAB_AXIS_WORD,
+	  .words = "futex,spin", .quick = "futex", .full = "futex,spin" },
+	{ .name = "readers", .summary = "consumers that all get the buffer", .kind = MMLAB_AXIS_NUMBER, .quick = "1",
+	  .full = "1,2,4,8", .min = 1, .max = IPC_MAX_READERS },
 	{ 0 },
 };
 
@@ -355,6 +333,32 @@ static const struct mmlab_metric ipc_metrics[] = {
 	{ .name = "copied", .unit = "bytes", .kind = MMLAB_BYTES, .exact = true },
 	{ .name = "flushes", .unit = "flushes", .kind = MMLAB_COUNT, .exact = true },
 	{ .name = "fallbacks", .unit = "mappings", .kind = MMLAB_COUNT, .exact = true },
+	{ 0 },
+};
+
+static const struct mmlab_preset ipc_presets[] = {
+	{ .name = "kdbus",
+	  .summary = "how systemd came by 512 KiB (test-bus-benchmark, 2014): memset, a receiver that maps and does not read; "
+		     "and receivers that do",
+	  .contenders = "shm,socketpair,memfd-fresh,memfd-cached,lock-writer,lock-both",
+	  .axes = (const char *const[]){ "size=4K,8K,16K,32K,64K,128K,256K,512K,1M,2M", "receiver=none,lines,all",
+					 "producer=memset", "wake=futex", "readers=1", NULL } },
+	{ .name = "crossover",
+	  .summary = "from which size on mapping beats copying: for scripts/crossover",
+	  .contenders = "wakeup,shm,copy,pipe-large,socketpair,process-vm-readv,process-vm-readv-128k,memfd-fresh,"
+			"memfd-fresh-populate,memfd-cached,memfd-cached-populate,mprotect,mprotect-both,mprotect-hugetlb,"
+			"pkeys,dontneed,lock-writer,lock-both,lock-noflush",
+	  .axes = (const char *const[]){ "size=4K,8K,16K,32K,64K,128K,256K,512K,1M,2M,4M,8M,16M,32M,64M",
+					 "receiver=none,lines,all", "producer=all", "wake=futex", "readers=1", NULL } },
+	{ .name = "breakdown",
+	  .summary = "where the time goes, by subtraction: for scripts/crossover --costs",
+	  .axes = (const char *const[]){ "size=4K,64K,1M,16M,64M", "receiver=none,all", "producer=all", "wake=futex",
+					 "readers=1", NULL } },
+	{ .name = "readers",
+	  .summary = "one buffer for several consumers",
+	  .contenders = "wakeup,shm,copy,process-vm-readv,memfd-fresh,memfd-cached,mprotect,mprotect-both,pkeys,lock-shared",
+	  .axes = (const char *const[]){ "size=64K,4M", "receiver=all", "producer=all", "wake=futex", "readers=1,2,4,8",
+					 NULL } },
 	{ 0 },
 };
 
@@ -371,6 +375,7 @@ const struct mmlab_scenario ipc_scenario = {
 		 "counters of the module move by the computed numbers; revoked access is tried and refused",
 	.axes = ipc_axes,
 	.metrics = ipc_metrics,
+	.presets = ipc_presets,
 	.contenders = ipc_contenders,
 	.floor = "shm",
 	.baseline = "socketpair",

@@ -13,10 +13,9 @@ static const struct mmlab_contender lock_noflush = {
 	.summary = "lock-both without the flush: not safe, for measuring only",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes, .probe = lock_noflush_probe },
 	.unfit = ipc_unfit,
-	.ops =
-		&(const struct ipc_ops){
-			IPC_LOCK_OPS,
-			.plan = &(const struct ipc_lock){ .mode = MMLAB_LOCKBUF_BOTH,
-							  .flush = MMLAB_LOCKBUF_FLUSH_NONE },
-		},
+	.ops = &(const struct ipc_ops){
+		IPC_LOCK_OPS,
+		.plan = &(const struct ipc_lock){ .mode = MMLAB_LOCKBUF_BOTH,
+						  .flush = MMLAB_LOCKBUF_FLUSH_NONE },
+	},
 };

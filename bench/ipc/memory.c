@@ -148,6 +148,11 @@ const char *ipc_unfit_huge(const struct mmlab_case *c)
 	return ipc_unfit(c);
 }
 
+const char *ipc_unfit_mostly_unused(const struct mmlab_case *c)
+{
+	return mmlab_param(c, "size") < IPC_HUGE_BYTES ? "the buffer is smaller than one huge page" : ipc_unfit_huge(c);
+}
+
 uint64_t ipc_faults_pages(const struct ipc *p)
 {
 	return ipc_ops(p)->pages == IPC_SMALL ? p->n_pages : ipc_map_bytes(p) / IPC_HUGE_BYTES;

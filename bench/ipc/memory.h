@@ -42,6 +42,9 @@ int ipc_prove_pages(struct ipc *p, uint64_t n);
 /** ipc_unfit_huge() - for mmlab_contender.unfit of contenders with huge pages. */
 const char *ipc_unfit_huge(const struct mmlab_case *c);
 
+/** ipc_unfit_mostly_unused() - the same for those that gain nothing by a huge page for less than that. */
+const char *ipc_unfit_mostly_unused(const struct mmlab_case *c);
+
 /* Page faults. */
 
 /** ipc_faults_pages() - one for each page of the buffer. */

@@ -21,16 +21,15 @@ static const struct mmlab_contender mprotect_both = {
 	.summary = "shared memory; each side takes its own access away by mprotect",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
-	.ops =
-		&(const struct ipc_ops){
-			.many = true,
-			.open_shared = ipc_file,
-			.open_producer = ipc_file_producer,
-			.acquire = mprotect_acquire,
-			.release = mprotect_release,
-			.open_consumer = mprotect_both_open_consumer,
-			.take = mprotect_both_take,
-			.give = mprotect_release,
-			.revokes = IPC_REVOKES_WRITE | IPC_REVOKES_READ | IPC_REVOKES_CONSUMER,
-		},
+	.ops = &(const struct ipc_ops){
+		.many = true,
+		.open_shared = ipc_file,
+		.open_producer = ipc_file_producer,
+		.acquire = mprotect_acquire,
+		.release = mprotect_release,
+		.open_consumer = mprotect_both_open_consumer,
+		.take = mprotect_both_take,
+		.give = mprotect_release,
+		.revokes = IPC_REVOKES_WRITE | IPC_REVOKES_READ | IPC_REVOKES_CONSUMER,
+	},
 };

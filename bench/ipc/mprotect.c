@@ -30,9 +30,8 @@ static const struct mmlab_contender mprotect_producer = {
 	.summary = "shared memory; the producer takes its own access away by mprotect",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
-	.ops =
-		&(const struct ipc_ops){
-			MPROTECT_OPS,
-			.revokes = IPC_REVOKES_WRITE | IPC_REVOKES_READ,
-		},
+	.ops = &(const struct ipc_ops){
+		MPROTECT_OPS,
+		.revokes = IPC_REVOKES_WRITE | IPC_REVOKES_READ,
+	},
 };

@@ -47,3 +47,11 @@ int ipc_vm_take(struct ipc *p)
 	}
 	return 0;
 }
+
+const char *ipc_vm_unfit(const struct mmlab_case *c)
+{
+	const struct ipc_ops *ops = mmlab_ops(c);
+	const size_t *part = ops->plan;
+
+	return mmlab_param(c, "size") <= *part ? "one part is all: the same as process-vm-readv" : ipc_unfit(c);
+}

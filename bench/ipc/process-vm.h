@@ -10,6 +10,9 @@
 int ipc_vm_open_producer(struct ipc *p);
 int ipc_vm_open_consumer(struct ipc *p);
 
+/** ipc_vm_unfit() - for mmlab_contender.unfit of those with a plan other than 0. */
+const char *ipc_vm_unfit(const struct mmlab_case *c);
+
 /** ipc_vm_take() - for take. */
 int ipc_vm_take(struct ipc *p);
 

@@ -24,9 +24,8 @@ static const struct mmlab_contender socketpair_stream = {
 	.summary = "write and read through a local stream socket",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
-	.ops =
-		&(const struct ipc_ops){
-			IPC_STREAM_OPS,
-			.plan = &(const struct ipc_stream){ .make = socketpair_make_stream },
-		},
+	.ops = &(const struct ipc_ops){
+		IPC_STREAM_OPS,
+		.plan = &(const struct ipc_stream){ .make = socketpair_make_stream },
+	},
 };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Shared memory that the producer write-protects by userfaultfd when it hands the buffer over, and opens again when it
- * has it back: like mprotect, page-table entry by entry, without touching the mapping itself. The kernel lifts the
- * protection only half: entries become writable by a fault each. UFFD_FEATURE_SIGBUS: a write while it is protected is
- * refused. Reading is not.
+ * has it back: like mprotect, page-table entry by entry, without touching the mapping itself. Newer kernels open entries
+ * only half, and each needs a fault to become writable. UFFD_FEATURE_SIGBUS: a write while it is protected is refused.
+ * Reading is not.
  */
 #include "memory.h"
 
@@ -88,21 +88,27 @@ static int uffd_wp_release(struct ipc *p)
 	return uffd_wp_set(p, UFFDIO_WRITEPROTECT_MODE_WP);
 }
 
+/* None, or one for each page that is written, by version of the kernel: the same in each round is all that is asked. */
+static uint64_t uffd_wp_faults(const struct ipc *p)
+{
+	(void)p;
+	return IPC_UNKNOWN;
+}
+
 static const struct mmlab_contender uffd_wp = {
 	.name = "uffd-wp",
 	.summary = "shared memory; the producer write-protects its mapping by userfaultfd",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes, .probe = uffd_wp_probe },
 	.unfit = ipc_unfit,
-	.ops =
-		&(const struct ipc_ops){
-			.many = true,
-			.open_shared = ipc_file,
-			.open_producer = uffd_wp_open_producer,
-			.open_consumer = ipc_file_consumer,
-			.acquire = uffd_wp_acquire,
-			.release = uffd_wp_release,
-			.take = ipc_take,
-			.faults = ipc_faults_pages,
-			.revokes = IPC_REVOKES_WRITE,
-		},
+	.ops = &(const struct ipc_ops){
+		.many = true,
+		.open_shared = ipc_file,
+		.open_producer = uffd_wp_open_producer,
+		.open_consumer = ipc_file_consumer,
+		.acquire = uffd_wp_acquire,
+		.release = uffd_wp_release,
+		.take = ipc_take,
+		.faults = uffd_wp_faults,
+		.revokes = IPC_REVOKES_WRITE,
+	},
 };

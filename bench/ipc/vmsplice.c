@@ -27,15 +27,14 @@ static const struct mmlab_contender vmsplice_read = {
 	.summary = "pages put into a large pipe by vmsplice, read out of it",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
-	.ops =
-		&(const struct ipc_ops){
-			.blocks = true,
-			.open_shared = ipc_stream_open,
-			.open_producer = ipc_private,
-			.open_consumer = ipc_private,
-			.release = vmsplice_release,
-			.take = ipc_stream_read,
-			.copied = ipc_copied_once,
-			.plan = &(const struct ipc_stream){ .make = ipc_pipe_large },
-		},
+	.ops = &(const struct ipc_ops){
+		.blocks = true,
+		.open_shared = ipc_stream_open,
+		.open_producer = ipc_private,
+		.open_consumer = ipc_private,
+		.release = vmsplice_release,
+		.take = ipc_stream_read,
+		.copied = ipc_copied_once,
+		.plan = &(const struct ipc_stream){ .make = ipc_pipe_large },
+	},
 };
