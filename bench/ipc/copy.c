@@ -30,9 +30,7 @@ static const struct mmlab_contender copy_out = {
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
 	.ops = &(const struct ipc_ops){
-		.many = true,
-		.open_shared = ipc_file,
-		.open_producer = ipc_file_producer,
+		IPC_FILE_OPS,
 		.open_consumer = copy_open_consumer,
 		.take = copy_take,
 		.copied = ipc_copied_once,

@@ -60,7 +60,6 @@ uint64_t ipc_faults_consumer(const struct ipc *p);
 uint64_t ipc_copied_once(const struct ipc *p);
 uint64_t ipc_copied_twice(const struct ipc *p);
 
-/* A memory file that stays mapped on both sides. */
-#define IPC_SHM_OPS                                                                                                    \
-	.many = true, .open_shared = ipc_file, .open_producer = ipc_file_producer, .open_consumer = ipc_file_consumer, \
-	.take = ipc_take
+/* A memory file that stays mapped with the producer; and, as it is, with the consumers. */
+#define IPC_FILE_OPS .many = true, .open_shared = ipc_file, .open_producer = ipc_file_producer
+#define IPC_SHM_OPS  IPC_FILE_OPS, .open_consumer = ipc_file_consumer, .take = ipc_take

@@ -22,9 +22,7 @@ static const struct mmlab_contender mprotect_both = {
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
 	.ops = &(const struct ipc_ops){
-		.many = true,
-		.open_shared = ipc_file,
-		.open_producer = ipc_file_producer,
+		IPC_FILE_OPS,
 		.acquire = mprotect_acquire,
 		.release = mprotect_release,
 		.open_consumer = mprotect_both_open_consumer,

@@ -8,7 +8,9 @@ static const struct mmlab_contender mprotect_hugetlb = {
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes, .knobs = ipc_hugetlb_knobs },
 	.unfit = ipc_unfit_huge,
 	.ops = &(const struct ipc_ops){
-		MPROTECT_OPS,
+		IPC_SHM_OPS,
+		.acquire = mprotect_acquire,
+		.release = mprotect_release,
 		.pages = IPC_HUGETLB,
 		.revokes = IPC_REVOKES_WRITE | IPC_REVOKES_READ,
 	},

@@ -23,15 +23,15 @@ static int mprotect_release(struct ipc *p)
 	return mprotect_set(p, PROT_NONE);
 }
 
-#define MPROTECT_OPS IPC_SHM_OPS, .acquire = mprotect_acquire, .release = mprotect_release
-
 static const struct mmlab_contender mprotect_producer = {
 	.name = "mprotect",
 	.summary = "shared memory; the producer takes its own access away by mprotect",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
 	.ops = &(const struct ipc_ops){
-		MPROTECT_OPS,
+		IPC_SHM_OPS,
+		.acquire = mprotect_acquire,
+		.release = mprotect_release,
 		.revokes = IPC_REVOKES_WRITE | IPC_REVOKES_READ,
 	},
 };

@@ -10,11 +10,5 @@ static const struct mmlab_contender shm = {
 	.summary = "shared memory that stays mapped; ownership is agreed upon only",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
-	.ops = &(const struct ipc_ops){
-		.many = true,
-		.open_shared = ipc_file,
-		.open_producer = ipc_file_producer,
-		.open_consumer = ipc_file_consumer,
-		.take = ipc_take,
-	},
+	.ops = &(const struct ipc_ops){ IPC_SHM_OPS },
 };

@@ -32,13 +32,8 @@ static const struct mmlab_contender vmsplice_splice = {
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
 	.ops = &(const struct ipc_ops){
-		.blocks = true,
-		.open_shared = ipc_stream_open,
-		.open_producer = ipc_private,
+		VMSPLICE_OPS,
 		.open_consumer = vmsplice_splice_open_consumer,
-		.release = vmsplice_release,
 		.take = vmsplice_splice_take,
-		.copied = ipc_copied_once,
-		.plan = &(const struct ipc_stream){ .make = ipc_pipe_large },
 	},
 };

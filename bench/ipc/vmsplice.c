@@ -22,19 +22,18 @@ static int vmsplice_release(struct ipc *p)
 	return 0;
 }
 
+#define VMSPLICE_OPS                                                                                                   \
+	.blocks = true, .open_shared = ipc_stream_open, .open_producer = ipc_private, .release = vmsplice_release,     \
+	.copied = ipc_copied_once, .plan = &(const struct ipc_stream){ .make = ipc_pipe_large }
+
 static const struct mmlab_contender vmsplice_read = {
 	.name = "vmsplice",
 	.summary = "pages put into a large pipe by vmsplice, read out of it",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
 	.ops = &(const struct ipc_ops){
-		.blocks = true,
-		.open_shared = ipc_stream_open,
-		.open_producer = ipc_private,
+		VMSPLICE_OPS,
 		.open_consumer = ipc_private,
-		.release = vmsplice_release,
 		.take = ipc_stream_read,
-		.copied = ipc_copied_once,
-		.plan = &(const struct ipc_stream){ .make = ipc_pipe_large },
 	},
 };
