@@ -13,8 +13,8 @@
 #include "cleanup.h"
 #include "content.h"
 
-#define MARKED_OPS   4
-#define COMPARED_OPS 4
+#define MARKED_OPS   2
+#define COMPARED_OPS 2
 
 /* Return: 1 if the byte could be read (or written), 0 if not, -errno. */
 static int try_access(char *addr, bool writing)
