@@ -11,6 +11,7 @@
  * ours is not attached, so that it finds, and frees, what it allocated.
  */
 #include <linux/mman.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include <asm/mmu_context.h>
@@ -94,69 +95,63 @@ static void map_free_work(struct work_struct *work)
  * Attaching and detaching. All under the buffer's lock.
  */
 
-static void block_attach(struct lockbuf_block *block, struct mm_struct *mm)
+/*
+ * Writes all entries of a block, or none everywhere if @pmds is NULL: to look
+ * which tables exist would cost more than to write. What is written is what
+ * set_pmd() writes, but for the call that a kernel with support for Xen makes
+ * of it: this loop is what LOCK and UNLOCK do for large buffers.
+ */
+static __always_inline void entries_write(pmd_t *slots, const pmd_t *pmds,
+					  unsigned int n)
 {
-	unsigned int i, n = 0;
-	spinlock_t *ptl;
-	pmd_t *slots;
-	pud_t *slot;
+	unsigned int i;
 
-	if (block->attached || !block->slot)
+	if (cpu_feature_enabled(X86_FEATURE_XENPV)) {
+		for (i = 0; i < n; i++)
+			set_pmd(slots + i, pmds ? pmds[i] : __pmd(0));
+		return;
+	}
+	for (i = 0; i < n; i++)
+		WRITE_ONCE(slots[i], pmds ? pmds[i] : native_make_pmd(0));
+}
+
+static void block_attach(struct lockbuf_block *block)
+{
+	pud_t *slot = block->slot;
+
+	if (block->attached || !slot)
 		return;
 	block->attached = true;
 
-	if (block_is_whole(block)) {
-		slot = block->slot;
-		ptl = pud_lock(mm, slot);
+	spin_lock(block->slot_lock);
+	if (likely(!block_is_whole(block))) {
+		entries_write(block->slot, block->pmds, block->n_chunks);
+		lockbuf_count(MMLAB_LOCKBUF_STAT_PMDS_ATTACHED,
+			      block->n_tables);
+	} else {
 		block->process_pud = *slot;
 		set_pud(slot, __pud(_PAGE_TABLE | __pa(block->pmds)));
-		spin_unlock(ptl);
 		lockbuf_count(MMLAB_LOCKBUF_STAT_PUDS_ATTACHED, 1);
-		return;
 	}
-
-	slots = block->slot;
-	ptl = pmd_lock(mm, slots);
-	for (i = 0; i < block->n_chunks; i++) {
-		if (pmd_none(block->pmds[i]))
-			continue;
-		set_pmd(slots + i, block->pmds[i]);
-		n++;
-	}
-	spin_unlock(ptl);
-	lockbuf_count(MMLAB_LOCKBUF_STAT_PMDS_ATTACHED, n);
+	spin_unlock(block->slot_lock);
 }
 
-static bool block_detach(struct lockbuf_block *block, struct mm_struct *mm)
+static bool block_detach(struct lockbuf_block *block)
 {
-	unsigned int i, n = 0;
-	spinlock_t *ptl;
-	pmd_t *slots;
-	pud_t *slot;
-
 	if (!block->attached)
 		return false;
 	block->attached = false;
 
-	if (block_is_whole(block)) {
-		slot = block->slot;
-		ptl = pud_lock(mm, slot);
-		set_pud(slot, block->process_pud);
-		spin_unlock(ptl);
+	spin_lock(block->slot_lock);
+	if (likely(!block_is_whole(block))) {
+		entries_write(block->slot, NULL, block->n_chunks);
+		lockbuf_count(MMLAB_LOCKBUF_STAT_PMDS_DETACHED,
+			      block->n_tables);
+	} else {
+		set_pud(block->slot, block->process_pud);
 		lockbuf_count(MMLAB_LOCKBUF_STAT_PUDS_DETACHED, 1);
-		return true;
 	}
-
-	slots = block->slot;
-	ptl = pmd_lock(mm, slots);
-	for (i = 0; i < block->n_chunks; i++) {
-		if (pmd_none(block->pmds[i]))
-			continue;
-		pmd_clear(slots + i);
-		n++;
-	}
-	spin_unlock(ptl);
-	lockbuf_count(MMLAB_LOCKBUF_STAT_PMDS_DETACHED, n);
+	spin_unlock(block->slot_lock);
 	return true;
 }
 
@@ -172,7 +167,7 @@ void lockbuf_attach(struct lockbuf_map *map)
 
 	map->stale = true;
 	for (i = 0; i < map->n_blocks; i++)
-		block_attach(&map->blocks[i], map->mm);
+		block_attach(&map->blocks[i]);
 }
 
 /**
@@ -189,7 +184,7 @@ unsigned int lockbuf_detach(struct lockbuf_map *map)
 	unsigned int i, n = 0;
 
 	for (i = 0; i < map->n_blocks; i++)
-		n += block_detach(&map->blocks[i], map->mm);
+		n += block_detach(&map->blocks[i]);
 	return n;
 }
 
@@ -317,6 +312,7 @@ static pmd_t chunk_table(struct lockbuf_map *map, unsigned long chunk)
 	spin_lock(&buffer->lock);
 	other = block->pmds[i];
 	if (likely(pmd_none(other))) {
+		block->n_tables++;
 		if (block_is_whole(block)) {
 			ptl = pmd_lock(map->mm, block->pmds);
 			set_pmd(&block->pmds[i], pmd);
@@ -326,9 +322,9 @@ static pmd_t chunk_table(struct lockbuf_map *map, unsigned long chunk)
 			if (block->attached) {
 				pmd_t *slots = block->slot;
 
-				ptl = pmd_lock(map->mm, slots);
+				spin_lock(block->slot_lock);
 				set_pmd(slots + i, pmd);
-				spin_unlock(ptl);
+				spin_unlock(block->slot_lock);
 				lockbuf_count(MMLAB_LOCKBUF_STAT_PMDS_ATTACHED,
 					      1);
 			}
@@ -374,8 +370,11 @@ static bool fault_attach(struct vm_fault *vmf, struct lockbuf_map *map,
 				    pmd_offset(vmf->pud, 0) : slot);
 		if (!WARN_ON_ONCE(!ok)) {
 			block->slot = slot;
+			block->slot_lock = block_is_whole(block) ?
+				pud_lockptr(map->mm, slot) :
+				pmd_lockptr(map->mm, slot);
 			map->stale = true;
-			block_attach(block, map->mm);
+			block_attach(block);
 		}
 	}
 	spin_unlock(&buffer->lock);
@@ -556,6 +555,8 @@ static int map_populate(struct lockbuf_map *map)
 		if (pmd_none(pmd))
 			return -ENOMEM;
 		ptes_fill(map, chunk, pmd, 0, PTRS_PER_PTE - 1);
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 	return 0;

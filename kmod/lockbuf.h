@@ -54,18 +54,22 @@ struct lockbuf {
  * @slot: where the entries belong: a pmd_t * to the first of @n_chunks entries
  *	in the process's own PMD page, or, for a whole block, a pud_t *. NULL
  *	while unknown: at first, and after somebody changed page tables.
+ * @slot_lock: what the kernel guards that place with
  * @pmds: an entry for each chunk (2 MiB), none before its table exists. For a
  *	whole block this is a PMD page that takes the place of the
  *	process's own, which stays empty.
  * @process_pud: the PUD entry of a whole block while ours is not attached
  * @n_chunks: length of @pmds; PTRS_PER_PMD is a whole block
+ * @n_tables: how many entries of @pmds are not none
  * @attached: the entries are in the process's page tables
  */
 struct lockbuf_block {
 	void *slot;
+	spinlock_t *slot_lock;
 	pmd_t *pmds;
 	pud_t process_pud;
 	unsigned int n_chunks;
+	unsigned int n_tables;
 	bool attached;
 };
 

@@ -18,6 +18,7 @@ static const unsigned long commands[] = {
 	MMLAB_IOC_QUERY,
 	MMLAB_IOC_STATS,
 	MMLAB_IOC_REFPAGE_CREATE,
+	MMLAB_IOC_LOCKBUF_CREATE,
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -32,6 +33,7 @@ static const uint32_t struct_bytes[] = {
 	sizeof(struct mmlab_query),
 	sizeof(struct mmlab_stats),
 	sizeof(struct mmlab_refpage_create),
+	sizeof(struct mmlab_lockbuf_create),
 };
 
 static void device_is_private(void)
@@ -78,6 +80,9 @@ static void number_unknown(void)
 	EXPECT_ERRNO(ioctl(device, 0, &any), ENOTTY);
 	EXPECT_ERRNO(ioctl(device, ~0UL, &any), ENOTTY);
 	EXPECT_ERRNO(ioctl(device, MMLAB_IOC_REFPAGE_CREATE + 1, &any), ENOTTY);
+	/* These belong to other descriptors. */
+	EXPECT_ERRNO(ioctl(device, MMLAB_IOC_LOCKBUF_LOCK, &any), ENOTTY);
+	EXPECT_ERRNO(ioctl(device, MMLAB_IOC_LOCKBUF_FLUSH, &any), ENOTTY);
 	EXPECT_ERRNO(ioctl(device, MMLAB_IOC_QUERY - 1, &any), ENOTTY);
 	/* A number with the size encoded is another number. */
 	EXPECT_ERRNO(ioctl(device, _IOWR(MMLAB_IOC_MAGIC, 0x80,
@@ -164,7 +169,12 @@ static void flag_unknown(void)
 				.flags = UINT32_C(1) << bit,
 			};
 
+			/* Known, and the rest of the struct is refused. */
+			if (commands[i] == MMLAB_IOC_LOCKBUF_CREATE && bit < 2)
+				error = EINVAL;
 			EXPECT_ERRNO(ioctl(device, commands[i], &any), error);
+			if (commands[i] == MMLAB_IOC_LOCKBUF_CREATE)
+				error = EOPNOTSUPP;
 		}
 	}
 }
@@ -177,6 +187,7 @@ static void query_answers(void)
 	EXPECT(ioctl(device, MMLAB_IOC_QUERY, &query) == 0);
 	EXPECT_EQ(query.abi_version, MMLAB_ABI_VERSION);
 	EXPECT(query.mechs & (1ULL << MMLAB_MECH_REFPAGE));
+	EXPECT(query.mechs & (1ULL << MMLAB_MECH_LOCKBUF));
 	EXPECT(query.caps & MMLAB_REFPAGE_CAP_FORM(MMLAB_REFPAGE_COUNTED));
 	EXPECT(mmlab_query(MMLAB_MECH_REFPAGE, &caps) == 0);
 	EXPECT_EQ(caps, query.caps);
@@ -233,6 +244,7 @@ static void create_is_undone(void)
 {
 	static const char pattern = 'x';
 	struct mmlab_refpage_create *create;
+	struct mmlab_lockbuf_create *lockbuf;
 	int fd_before, fd_after;
 
 	create = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE,
@@ -242,16 +254,32 @@ static void create_is_undone(void)
 	create->content = (uintptr_t)&pattern;
 	create->content_bytes = 1;
 	create->form = MMLAB_REFPAGE_COUNTED;
+	lockbuf = (struct mmlab_lockbuf_create *)(create + 1);
+	lockbuf->size = sizeof(*lockbuf);
+	lockbuf->bytes = 1 << 20;
+	lockbuf->flags = MMLAB_LOCKBUF_POPULATE;
+	lockbuf->flush = MMLAB_LOCKBUF_FLUSH_ALL;
 	EXPECT(mprotect(create, page_bytes, PROT_READ) == 0);
 
 	fd_before = dup(0);
 	EXPECT(fd_before >= 0 && close(fd_before) == 0);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 100; i++) {
 		EXPECT_ERRNO(ioctl(device, MMLAB_IOC_REFPAGE_CREATE, create),
 			     EFAULT);
+		EXPECT_ERRNO(ioctl(device, MMLAB_IOC_LOCKBUF_CREATE, lockbuf),
+			     EFAULT);
+	}
 	fd_after = dup(0);
 	EXPECT_EQ(fd_after, fd_before);
 	EXPECT_EQ(check_live_objects(), 0);
+	{
+		uint64_t values[MMLAB_LOCKBUF_N_STATS];
+
+		EXPECT(mmlab_stats(MMLAB_MECH_LOCKBUF, values,
+				   MMLAB_LOCKBUF_N_STATS) > 0);
+		EXPECT_EQ(values[MMLAB_LOCKBUF_STAT_LIVE_OBJECTS], 0);
+		EXPECT_EQ(values[MMLAB_LOCKBUF_STAT_LIVE_PAGES], 0);
+	}
 }
 
 /* Whatever stands in the out field before the call. */

@@ -414,7 +414,7 @@ static void killed_at_random(void)
 	EXPECT(map_here(PROT_READ | PROT_WRITE));
 	for (unsigned int i = 0; i < n_kills; i++) {
 		struct timespec pause = {
-			.tv_nsec = next_random(&seed) % 1500000,
+			.tv_nsec = next_random(&seed) % 1000000,
 		};
 		pid_t pids[2];
 		int result;
@@ -482,7 +482,7 @@ int main(int argc, char **argv)
 {
 	static const char *const size_names[] = { "1", "64K", "6M", "1G" };
 	const bool debugged = access("/proc/lockdep_stats", F_OK) == 0;
-	unsigned int n_all = debugged ? 400 : 10000;
+	unsigned int n_all = debugged ? 200 : 10000;
 	const char *wanted = "";
 
 	for (int i = 1; i < argc; i++) {
@@ -493,7 +493,7 @@ int main(int argc, char **argv)
 	}
 
 	check_begin();
-	n_operations = debugged ? 100 : 400;
+	n_operations = debugged ? 50 : 400;
 	n_kills = (n_all + N_SIZES - 1) / N_SIZES;
 	flush = MMLAB_LOCKBUF_FLUSH_RANGE;
 	for (unsigned int i = 0; i < N_CHECKS * N_SIZES; i++) {

@@ -199,20 +199,24 @@ struct mmlab_refpage_create {
  * PROT_WRITE the process becomes a writer, without it a reader, for the life of
  * the mapping; a process (an address space) maps a buffer once.
  *
- *   EINVAL  mmap: private, executable, another length, offset or alignment
+ *   EINVAL  mmap: private, executable (some kernels: EPERM), without any access,
+ *           another length, offset or alignment
  *   EACCES  mmap: PROT_WRITE on a descriptor made by LOCKBUF_READER
  *   EBUSY   mmap: this process maps the buffer already
  *
- * Memory is zero at first, comes into being page by page when an owner
- * touches it, stays with the buffer until its last descriptor and mapping are
- * gone, is never swapped, and is charged to the memory control group of whoever
- * touches it first. It is not accessible to ptrace, process_vm_readv(2),
- * O_DIRECT and the like: a reference they hold would outlive an UNLOCK.
- * Such calls fail with EFAULT or EIO.
+ * Memory is zero at first, comes into being page by page when somebody who may
+ * access it does, stays with the buffer until its last descriptor and mapping
+ * are gone, is never swapped, and is charged to the memory control group of
+ * whoever touches it first. It is not accessible to ptrace,
+ * process_vm_readv(2), O_DIRECT, shared futexes and the like: a reference they
+ * hold would outlive an UNLOCK. Such calls fail with EFAULT or EIO. It does not
+ * show in RSS, smaps or pagemap.
  *
- * munmap(2) of a whole mapping releases what the process owned. Refused:
- * partial munmap, mprotect(2), mremap(2), and madvise(2) with the advice that
- * would drop, merge or copy pages. A child of fork(2) does not inherit the
+ * Access without the right to is SIGSEGV, and EFAULT from system calls; access
+ * beyond the buffer's size is SIGBUS. munmap(2) of a whole mapping releases what
+ * the process owned. Refused: partial munmap, mprotect(2), mremap(2), and
+ * madvise(2) with advice that would drop, move or populate pages, or change what
+ * fork or a core dump does with them. A child of fork(2) does not inherit the
  * mapping; it may make its own.
  */
 
@@ -332,7 +336,6 @@ enum mmlab_lockbuf_stat {
  *   EINTR   a signal ended the wait (restarted where SA_RESTART says so)
  *   ENXIO   the caller has not mapped the buffer
  *   EINVAL  an unknown flag
- *   ENOMEM  no memory for page tables
  *
  * MMLAB_IOC_LOCKBUF_UNLOCK (0): gives it up. When the call returns, no thread
  * of the process can access the buffer (except FLUSH_NONE, and readers in mode
@@ -348,7 +351,7 @@ enum mmlab_lockbuf_stat {
  *
  * MMLAB_IOC_LOCKBUF_NOP (0) does nothing, and MMLAB_IOC_LOCKBUF_FLUSH (0) does
  * only the flush of an UNLOCK: the floor that LOCK and UNLOCK are measured
- * against. ENXIO, EINVAL as above.
+ * against. EINVAL as above, and FLUSH ENXIO.
  */
 struct mmlab_lockbuf_create {
 	__u32 size;

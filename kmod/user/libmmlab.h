@@ -101,7 +101,7 @@ int mmlab_lockbuf_reader(int fd);
  * @flags: 0 or MMLAB_LOCKBUF_WAIT
  *
  * Return: 0, MMLAB_LOCKBUF_OWNER_DIED, or -1 with errno: EPERM if it has an
- * owner, EDEADLK, EINTR, ENXIO, EINVAL, ENOMEM.
+ * owner, EDEADLK, EINTR, ENXIO, EINVAL.
  */
 int mmlab_lockbuf_lock(int fd, unsigned int flags);
 
