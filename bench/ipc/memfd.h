@@ -2,7 +2,8 @@
 #pragma once
 /*
  * Contenders that hand over a memory file: the producer maps it, writes, unmaps and sends the descriptor; the consumer
- * maps it, reads, unmaps and closes it.
+ * maps it, reads, unmaps and closes it. The consumer is told before it looks for the descriptor, in the same way as where
+ * nothing is sent, so that mapping is compared and not waking.
  */
 #include "memory.h"
 
@@ -29,7 +30,7 @@ uint64_t ipc_memfd_faults(const struct ipc *p);
 uint64_t ipc_memfd_consumer_faults(const struct ipc *p);
 
 #define IPC_MEMFD_OPS                                                                                                  \
-	.blocks = true, .many = true, .open_shared = ipc_memfd_open, .open_consumer = ipc_memfd_open_consumer,         \
+	.many = true, .open_shared = ipc_memfd_open, .open_consumer = ipc_memfd_open_consumer,                         \
 	.acquire = ipc_memfd_acquire, .release = ipc_memfd_release, .take = ipc_memfd_take, .give = ipc_memfd_give,    \
 	.faults = ipc_memfd_faults, .consumer_faults = ipc_memfd_consumer_faults,                                      \
 	.revokes = IPC_REVOKES_WRITE | IPC_REVOKES_READ | IPC_REVOKES_CONSUMER
