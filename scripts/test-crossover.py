@@ -230,6 +230,8 @@ class Costs(unittest.TestCase):
             entries = [entry for entry in line["components"].values() if entry["value_ns"] is not None] + [line["residual"]]
             self.assertAlmostEqual(sum(entry["value_ns"] for entry in entries), line["measured_ns"], places=6)
             self.assertAlmostEqual(sum(entry["share"] for entry in entries), 1)
+            low, high = line["residual"]["ci95"]
+            self.assertTrue(low <= line["residual"]["share"] <= high)
 
     def test_speed_of_rounds_cancels(self):
         """Rounds differ by a factor of 2.5, shares do not."""

@@ -3,8 +3,8 @@
 
 All arithmetic is done within each round, on times of the same round. A component is the median over rounds of its share
 of the contender's time, with its 95 % interval, so that what slows a whole round cancels. The residual is 1 minus the
-shares of all components, so that each line adds up; its interval is that of the residuals of the rounds. Amounts in ns
-are shares of the measured median.
+shares of all components, so that each line adds up; its interval is that of the residuals of the rounds, widened to hold
+the residual itself, as medians do not add up. Amounts in ns are shares of the measured median.
 """
 
 from transfer_crossover import WAKEUP
@@ -193,10 +193,13 @@ class Costs:
             left = combine(lambda a, b: a - b, left, shares)
             share_left -= share
         rounds = present(left)
+        ci95 = interval(rounds)
+        if ci95:
+            ci95 = [min(ci95[0], share_left), max(ci95[1], share_left)]
         by_construction = bool(rounds) and all(abs(value) <= ZERO for value in rounds)
         return {"contender": name, "size": self.size, "measured_ns": total, "n": len(present(case.rounds)),
                 "measured_ci95_ns": interval(present(case.rounds)), "components": components,
-                "residual": {"share": share_left, "ci95": interval(rounds), "value_ns": share_left * total,
+                "residual": {"share": share_left, "ci95": ci95, "value_ns": share_left * total,
                              "by_construction": by_construction}}
 
 

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from transfer_crossover import WAKEUP
 from transfer_result import size_text, time_text
 
-PLOT_W, PLOT_H, LEFT, LABELS, TOP, BOTTOM = 330, 460, 62, 240, 96, 48
+PLOT_W, PLOT_H, LEFT, LABELS, TOP, BOTTOM = 330, 460, 62, 240, 96, 62
 LINE = 12  # height of a label
 COLOURS = ("#1b6ca8", "#c0392b", "#1e8449", "#8e44ad", "#b9770e", "#117a65", "#d81b60", "#5d4037", "#3949ab", "#7cb342")
 STYLE = "font-family:sans-serif;font-size:11px"
@@ -55,8 +55,8 @@ def text(x, y, content, colour="#222", anchor="start", extra=""):
     return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}"{extra}>{escape(content)}</text>'
 
 
-def line(x1, y1, x2, y2, colour, width=1.0):
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"/>'
+def line(x1, y1, x2, y2, colour, extra=""):
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"{extra}/>'
 
 
 def on_curve(points, size):
@@ -127,7 +127,7 @@ def panel(setting, table, floor, left, low, high):
         parts += drawn
         labels.append((label, colour, x(points[-1][0]), y(points[-1][1])))
     for (label, colour, end_x, end_y), place in zip(labels, spread([entry[3] for entry in labels], TOP + 4, TOP + PLOT_H)):
-        parts.append(line(end_x + 2, end_y, left + PLOT_W + 12, place, colour, 0.5))
+        parts.append(line(end_x + 2, end_y, left + PLOT_W + 12, place, colour, ' stroke-width="0.5" stroke-dasharray="1 3"'))
         parts.append(text(left + PLOT_W + 14, place + 4, label, colour))
     return parts
 
@@ -151,6 +151,6 @@ def draw(result, tables):
     for i, setting in enumerate(settings):
         table = next(table for table in tables if table["params"] == setting.params)
         parts += panel(setting, table, result.floor, LEFT + i * each, low, high)
-    parts.append(text(12, height - 12, "Solid: maps; ring and 'from': overtakes the best copy. Grey, dotted: copies, or "
-                                       f"has no buffer ({WAKEUP}). Dashed: the floor."))
+    parts.append(text(12, height - 24, "Solid: maps. A ring, and 'from': overtakes the best copy."))
+    parts.append(text(12, height - 10, f"Grey, dotted: copies, or has no buffer ({WAKEUP}). Dashed: the floor."))
     return "\n".join(parts + ["</svg>"]) + "\n"
