@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "lockbuf.h"
 
+static const struct vm_operations_struct lockbuf_vm_ops;
 static struct workqueue_struct *free_workqueue;
 
 static bool block_is_whole(const struct lockbuf_block *block)
@@ -115,12 +116,15 @@ static __always_inline void entries_write(pmd_t *slots, const pmd_t *pmds,
 		WRITE_ONCE(slots[i], pmds ? pmds[i] : native_make_pmd(0));
 }
 
-static void block_attach(struct lockbuf_block *block)
+/* False if there are entries but their place is not known. */
+static bool block_attach(struct lockbuf_block *block)
 {
 	pud_t *slot = block->slot;
 
-	if (block->attached || !slot)
-		return;
+	if (unlikely(!slot))
+		return block->n_tables == 0;
+	if (block->attached)
+		return true;
 	block->attached = true;
 
 	spin_lock(block->slot_lock);
@@ -134,6 +138,7 @@ static void block_attach(struct lockbuf_block *block)
 		lockbuf_count(MMLAB_LOCKBUF_STAT_PUDS_ATTACHED, 1);
 	}
 	spin_unlock(block->slot_lock);
+	return true;
 }
 
 static bool block_detach(struct lockbuf_block *block)
@@ -159,15 +164,18 @@ static bool block_detach(struct lockbuf_block *block)
  * lockbuf_attach() - put in all entries whose place is known
  * @map: the mapping, its buffer locked
  *
- * A place that is not known is .fault's to find.
+ * Return: whether that was all; if not, .fault puts in the rest, and
+ * lockbuf_places_find() makes it.
  */
-void lockbuf_attach(struct lockbuf_map *map)
+bool lockbuf_attach(struct lockbuf_map *map)
 {
+	bool all = true;
 	unsigned int i;
 
 	map->stale = true;
 	for (i = 0; i < map->n_blocks; i++)
-		block_attach(&map->blocks[i]);
+		all &= block_attach(&map->blocks[i]);
+	return all;
 }
 
 /**
@@ -423,6 +431,70 @@ static vm_fault_t lockbuf_fault(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 	lockbuf_count(MMLAB_LOCKBUF_STAT_FAULTS, 1);
 	return VM_FAULT_NOPAGE;
+}
+
+/* An address in the block that has a page, or 0. */
+static unsigned long block_page_addr(struct lockbuf_map *map, unsigned int n)
+{
+	struct lockbuf *buffer = map->buffer;
+	struct lockbuf_block *block = &map->blocks[n];
+	unsigned long start, index, end;
+	unsigned int i;
+
+	start = n == 0 ? map->start : (map->start & PUD_MASK) + n * PUD_SIZE;
+	for (i = 0; i < block->n_chunks; i++) {
+		if (pmd_none(READ_ONCE(block->pmds[i])))
+			continue;
+		index = (start - map->start) / PAGE_SIZE + i * PTRS_PER_PTE;
+		end = min(index + PTRS_PER_PTE, buffer->n_pages);
+		for (; index < end; index++)
+			if (READ_ONCE(buffer->pages[index]))
+				return map->start + index * PAGE_SIZE;
+	}
+	return 0;
+}
+
+/**
+ * lockbuf_places_find() - have .fault find the places of all entries
+ * @buffer: the buffer, not locked; the caller owns it, or just did
+ *
+ * So that the first LOCK of a populated buffer, and the first one after
+ * page tables were changed, attaches as the others do. Whatever
+ * fails is left to the access that needs it.
+ */
+void lockbuf_places_find(struct lockbuf *buffer)
+{
+	struct mm_struct *mm = current->mm;
+	unsigned long addr, start = 0;
+	struct vm_area_struct *vma;
+	struct lockbuf_map *map;
+	unsigned int i;
+
+	if (mmap_read_lock_killable(mm))
+		return;
+
+	spin_lock(&buffer->lock);
+	map = lockbuf_map_find(buffer, mm);
+	if (map)
+		start = map->start;
+	spin_unlock(&buffer->lock);
+
+	/* If its VMA can still be found, mmap_lock keeps both. */
+	vma = map ? vma_lookup(mm, start) : NULL;
+	if (!vma || vma->vm_ops != &lockbuf_vm_ops ||
+	    vma->vm_private_data != map)
+		goto unlock;
+
+	for (i = 0; i < map->n_blocks; i++) {
+		if (READ_ONCE(map->blocks[i].slot))
+			continue;
+		addr = block_page_addr(map, i);
+		if (addr && fixup_user_fault(mm, addr, map->writer ?
+					     FAULT_FLAG_WRITE : 0, NULL))
+			break;
+	}
+unlock:
+	mmap_read_unlock(mm);
 }
 
 /*

@@ -21,9 +21,9 @@
  *   LOCK takes lockbuf.lock only. It writes through lockbuf_block.slot, and the
  *	table that this points into cannot be freed before the notifier has
  *	run: it comes first in munmap, mremap and exit, waits for lockbuf.lock,
- *	and clears .slot. From then on .fault puts entries in, one
- *	block at a time; it holds mmap_lock and has found the VMA, so that
- *	tables above are safe.
+ *	and clears .slot. .fault finds it again, one block at a time; it holds
+ *	mmap_lock and has found the VMA, so that tables above are safe. A LOCK
+ *	that does not know a .slot makes such a fault, once it is the owner.
  *   UNLOCK takes mmap_lock for writing, because before 6.5 everybody who walks
  *	page tables under mmap_lock may read a PMD entry twice. It lets go of
  *	it before it flushes. The owner is cleared last, when no CPU can
@@ -218,11 +218,11 @@ static bool owner_set(struct lockbuf *buffer, const struct lockbuf_map *map)
 	return true;
 }
 
-/*
- * -EBUSY if somebody else owns it. @ret_reader: the caller would be, or is now,
- * an owner that reads.
- */
-static long lock_try(struct lockbuf *buffer, bool *ret_reader)
+/* What is left to do for a new owner. */
+enum { LOCK_FIND_PLACES = 1, LOCK_FLUSH_CACHE = 2 };
+
+/* -EBUSY if somebody else owns it. */
+static long lock_try(struct lockbuf *buffer, unsigned int *ret_left)
 {
 	struct lockbuf_map *map;
 	long ret = 0;
@@ -237,8 +237,11 @@ static long lock_try(struct lockbuf *buffer, bool *ret_reader)
 		ret = -EBUSY;
 	} else {
 		map->owns = true;
-		*ret_reader = !map->writer;
-		lockbuf_attach(map);
+		if (unlikely(!lockbuf_attach(map)))
+			*ret_left |= LOCK_FIND_PLACES;
+		if (unlikely(buffer->flags & MMLAB_LOCKBUF_CACHE_FLUSH) &&
+		    !map->writer)
+			*ret_left |= LOCK_FLUSH_CACHE;
 		if (unlikely(buffer->owner_died)) {
 			buffer->owner_died = false;
 			ret = MMLAB_LOCKBUF_OWNER_DIED;
@@ -248,15 +251,15 @@ static long lock_try(struct lockbuf *buffer, bool *ret_reader)
 	return ret;
 }
 
-static long lockbuf_lock_wait(struct lockbuf *buffer, bool *ret_reader)
+static long lockbuf_lock_wait(struct lockbuf *buffer, unsigned int *ret_left)
 {
-	long ret = lock_try(buffer, ret_reader);
+	long ret = lock_try(buffer, ret_left);
 
 	if (ret != -EBUSY)
 		return ret;
 	lockbuf_count(MMLAB_LOCKBUF_STAT_WAITED, 1);
 	if (wait_event_interruptible(buffer->waiters,
-				     (ret = lock_try(buffer, ret_reader)) !=
+				     (ret = lock_try(buffer, ret_left)) !=
 				     -EBUSY))
 		return -ERESTARTSYS;
 	return ret;
@@ -264,16 +267,16 @@ static long lockbuf_lock_wait(struct lockbuf *buffer, bool *ret_reader)
 
 static long lockbuf_lock(struct lockbuf *buffer, unsigned long flags)
 {
-	bool reader;
+	unsigned int left = 0;
 	long ret;
 
 	if (unlikely(flags & ~(unsigned long)MMLAB_LOCKBUF_WAIT))
 		return -EINVAL;
 
 	if (flags & MMLAB_LOCKBUF_WAIT) {
-		ret = lockbuf_lock_wait(buffer, &reader);
+		ret = lockbuf_lock_wait(buffer, &left);
 	} else {
-		ret = lock_try(buffer, &reader);
+		ret = lock_try(buffer, &left);
 		if (unlikely(ret == -EBUSY || ret == -EDEADLK)) {
 			lockbuf_count(MMLAB_LOCKBUF_STAT_REFUSED, 1);
 			ret = -EPERM;
@@ -283,7 +286,9 @@ static long lockbuf_lock(struct lockbuf *buffer, unsigned long flags)
 		return ret;
 
 	lockbuf_count(MMLAB_LOCKBUF_STAT_LOCKS, 1);
-	if (unlikely(buffer->flags & MMLAB_LOCKBUF_CACHE_FLUSH) && reader)
+	if (unlikely(left & LOCK_FIND_PLACES))
+		lockbuf_places_find(buffer);
+	if (unlikely(left & LOCK_FLUSH_CACHE))
 		lockbuf_cache_flush(buffer);
 	return ret;
 }

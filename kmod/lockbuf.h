@@ -125,7 +125,8 @@ unsigned long lockbuf_get_unmapped_area(struct file *file, unsigned long addr,
 					unsigned long bytes, unsigned long pgoff,
 					unsigned long flags);
 unsigned long lockbuf_map_bytes(const struct lockbuf *buffer);
-void lockbuf_attach(struct lockbuf_map *map);
+bool lockbuf_attach(struct lockbuf_map *map);
+void lockbuf_places_find(struct lockbuf *buffer);
 unsigned int lockbuf_detach(struct lockbuf_map *map);
 int lockbuf_table_init(void);
 void lockbuf_table_exit(void);
