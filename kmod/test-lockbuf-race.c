@@ -27,7 +27,7 @@ static size_t bytes, map_bytes;
 /* Where it is mapped, if it is: nothing else ever gets there. */
 static unsigned char *place;
 static atomic_bool stop;
-static atomic_uint n_locks, n_accesses, n_refusals;
+static atomic_uint n_locks, n_accesses, n_refusals, n_signals;
 
 static const size_t all_bytes[] = {
 	1, 65536, 3 * CHUNK_BYTES, ((size_t)1 << 30) + CHUNK_BYTES,
@@ -357,15 +357,16 @@ static void *signal_main(void *arg)
 	return NULL;
 }
 
-static void ignore_signal(int signal)
+static void count_signal(int signal)
 {
 	(void)signal;
+	(void)atomic_fetch_add(&n_signals, 1);
 }
 
 /* A process's first mapping cannot be made while a signal is pending. */
 static void map_against_signals(void)
 {
-	const struct sigaction action = { .sa_handler = ignore_signal };
+	const struct sigaction action = { .sa_handler = count_signal };
 	pthread_t self = pthread_self(), thread;
 
 	EXPECT(sigaction(SIGUSR1, &action, NULL) == 0);
@@ -376,6 +377,8 @@ static void map_against_signals(void)
 		if (pid == 0) {
 			EXPECT(pthread_create(&thread, NULL, signal_main,
 					      &self) == 0);
+			while (atomic_load(&n_signals) < 3)
+				continue;
 			EXPECT(map_here(PROT_READ | PROT_WRITE));
 			EXPECT(munmap(place, map_bytes) == 0);
 			_exit(0);
