@@ -14,9 +14,6 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include <asm/mmu_context.h>
-#include <asm/pgalloc.h>
-
 #include "compat.h"
 #include "lockbuf.h"
 
@@ -46,23 +43,16 @@ static struct page *table_new(enum table_level level)
 		__free_page(page);
 		return NULL;
 	}
-	if (level == TABLE_PTE)
-		paravirt_alloc_pte(NULL, page_to_pfn(page));
-	else
-		paravirt_alloc_pmd(NULL, page_to_pfn(page));
 	lockbuf_count(MMLAB_LOCKBUF_STAT_LIVE_TABLES, 1);
 	return page;
 }
 
 static void table_free(struct page *page, enum table_level level)
 {
-	if (level == TABLE_PTE) {
-		paravirt_release_pte(page_to_pfn(page));
+	if (level == TABLE_PTE)
 		mmlab_pte_dtor(page);
-	} else {
-		paravirt_release_pmd(page_to_pfn(page));
+	else
 		mmlab_pmd_dtor(page);
-	}
 	__free_page(page);
 	lockbuf_count(MMLAB_LOCKBUF_STAT_LIVE_TABLES, -1);
 }
@@ -98,20 +88,15 @@ static void map_free_work(struct work_struct *work)
 
 /*
  * Writes all entries of a block, or none everywhere if @pmds is NULL: to look
- * which tables exist would cost more than to write. What is written is what
- * set_pmd() writes, but for the call that a kernel with support for Xen makes
- * of it: this loop is what LOCK and UNLOCK do for large buffers.
+ * which tables exist would cost more than to write. A kernel with support for
+ * Xen makes a call of set_pmd(), which is a store wherever buffers can be
+ * created: this loop is what LOCK and UNLOCK do for large ones.
  */
 static __always_inline void entries_write(pmd_t *slots, const pmd_t *pmds,
 					  unsigned int n)
 {
 	unsigned int i;
 
-	if (cpu_feature_enabled(X86_FEATURE_XENPV)) {
-		for (i = 0; i < n; i++)
-			set_pmd(slots + i, pmds ? pmds[i] : __pmd(0));
-		return;
-	}
 	for (i = 0; i < n; i++)
 		WRITE_ONCE(slots[i], pmds ? pmds[i] : native_make_pmd(0));
 }

@@ -65,8 +65,11 @@ static u64 lockbuf_stat(unsigned int index)
 	return sum;
 }
 
+/* Xen must be told of every page table of a paravirtual guest: nobody tried. */
 static bool lockbuf_flush_works(u32 flush)
 {
+	if (cpu_feature_enabled(X86_FEATURE_XENPV))
+		return false;
 	return flush != MMLAB_LOCKBUF_FLUSH_RANGE ||
 	       mmlab_has_flush_tlb_mm_range;
 }
@@ -236,7 +239,7 @@ static long lock_try(struct lockbuf *buffer, unsigned int *ret_left)
 	} else if (unlikely(!owner_set(buffer, map))) {
 		ret = -EBUSY;
 	} else {
-		map->owns = true;
+		WRITE_ONCE(map->owns, true);
 		if (unlikely(!lockbuf_attach(map)))
 			*ret_left |= LOCK_FIND_PLACES;
 		if (unlikely(buffer->flags & MMLAB_LOCKBUF_CACHE_FLUSH) &&
@@ -332,7 +335,7 @@ static long lockbuf_unlock(struct lockbuf *buffer, unsigned long arg)
 	} else if (unlikely(!map->owns)) {
 		ret = -EPERM;
 	} else {
-		map->owns = false;
+		WRITE_ONCE(map->owns, false);
 		start = map->start;
 		end = map->flush_end;
 		writer = map->writer;
