@@ -323,6 +323,12 @@ static void prepare(void)
 		unlock(fd);
 }
 
+static void unlock_if_owned(void)
+{
+	if (owned)
+		unlock(fd);
+}
+
 /* It is as prepare() left it. */
 static void expect_intact(void)
 {
@@ -410,6 +416,58 @@ static void neighbours_go(void)
 	set(left, 1);
 	EXPECT(munmap(place, 4 * CHUNK_BYTES) == 0);
 	EXPECT_EQ(access_signal(memory, false), SIGSEGV);
+}
+
+static unsigned int next_random(unsigned int *state)
+{
+	*state = *state * 1664525 + 1013904223;
+	return *state >> 8;
+}
+
+/* Whatever was there before, none of its page tables is in the way. */
+static void place_was_used(void)
+{
+	enum { PLACE_PAGES = 3 * N_PAGES };
+	const int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS;
+	unsigned char *place;
+	unsigned int seed = owned;
+
+	prepare();
+	unlock_if_owned();
+	EXPECT(munmap(memory, BYTES) == 0);
+	place = mmap(NULL, 4 * BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		     -1, 0);
+	EXPECT(place != MAP_FAILED);
+	EXPECT(munmap(place, 4 * BYTES) == 0);
+	place += CHUNK_BYTES - (uintptr_t)place % CHUNK_BYTES;
+	for (int round = 0; round < 100; round++) {
+		for (int i = 0; i < 8; i++) {
+			size_t first = next_random(&seed) % PLACE_PAGES;
+			size_t n = 1 + next_random(&seed) %
+				   (PLACE_PAGES - first);
+			unsigned char *start = place + first * PAGE_BYTES;
+
+			if (next_random(&seed) % 3 == 0) {
+				EXPECT(munmap(start, n * PAGE_BYTES) == 0);
+				continue;
+			}
+			EXPECT(mmap(start, n * PAGE_BYTES, PROT_READ |
+				    PROT_WRITE, flags, -1, 0) == start);
+			for (size_t j = 0; j < n; j += 100)
+				set(start + j * PAGE_BYTES, 1);
+		}
+		memory = mmap(place + next_random(&seed) % 2 * CHUNK_BYTES,
+			      BYTES, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_FIXED, fd, 0);
+		EXPECT(memory != MAP_FAILED);
+		lock(fd);
+		set(memory + 3 * PAGE_BYTES, 4);
+		EXPECT_EQ(look(memory + BYTES - PAGE_BYTES),
+			  (N_PAGES - 1) % 3 ? 0 : (unsigned char)N_PAGES);
+		unlock(fd);
+		EXPECT_EQ(access_signal(memory, false), SIGSEGV);
+		EXPECT(munmap(memory, BYTES) == 0);
+	}
 }
 
 static void moved(void)
@@ -747,6 +805,7 @@ static const struct {
 	{ "unmapped-whole", unmapped_whole },
 	{ "unmapped-in-part", unmapped_in_part },
 	{ "neighbours-go", neighbours_go },
+	{ "place-was-used", place_was_used },
 	{ "moved", moved },
 	{ "moved-by-gib", moved_by_gib },
 	{ "protected", protected },
