@@ -87,10 +87,10 @@ static void map_free_work(struct work_struct *work)
  */
 
 /*
- * Writes all entries of a block, or none everywhere if @pmds is NULL: to look
- * which tables exist would cost more than to write. A kernel with support for
- * Xen makes a call of set_pmd(), which is a store wherever buffers can be
- * created: this loop is what LOCK and UNLOCK do for large ones.
+ * All entries of a block are written: to look which tables exist would cost
+ * more. A kernel with support for Xen makes a call of set_pmd(), which is a
+ * store wherever buffers can be created: these loops are what LOCK and UNLOCK
+ * do for large ones.
  */
 static __always_inline void entries_write(pmd_t *slots, const pmd_t *pmds,
 					  unsigned int n)
@@ -98,7 +98,15 @@ static __always_inline void entries_write(pmd_t *slots, const pmd_t *pmds,
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		WRITE_ONCE(slots[i], pmds ? pmds[i] : native_make_pmd(0));
+		WRITE_ONCE(slots[i], pmds[i]);
+}
+
+static __always_inline void entries_clear(pmd_t *slots, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		WRITE_ONCE(slots[i], native_make_pmd(0));
 }
 
 /* False if there are entries but their place is not known. */
@@ -134,7 +142,7 @@ static bool block_detach(struct lockbuf_block *block)
 
 	spin_lock(block->slot_lock);
 	if (likely(!block_is_whole(block))) {
-		entries_write(block->slot, NULL, block->n_chunks);
+		entries_clear(block->slot, block->n_chunks);
 		lockbuf_count(MMLAB_LOCKBUF_STAT_PMDS_DETACHED,
 			      block->n_tables);
 	} else {
