@@ -17,6 +17,8 @@
 
 enum { PAGE_BYTES = 4096, CHUNK_BYTES = 2 << 20 };
 
+static const size_t gib = (size_t)1 << 30;
+
 /* The variant under test. */
 static enum mmlab_lockbuf_mode mode;
 static enum mmlab_lockbuf_flush flush;
@@ -236,6 +238,28 @@ static inline void peer_end(struct peer *peer)
 	peer_send(peer, PEER_EXIT, 0, 0);
 	EXPECT_EQ(check_wait(peer->pid), 0);
 	(void)close(peer->socket);
+}
+
+/* How much a counter moved. */
+static inline uint64_t since(const uint64_t before[CHECK_MAX_STATS],
+			     unsigned int stat)
+{
+	return check_stat(stat) - before[stat];
+}
+
+#define EXPECT_SINCE(before, stat, value) \
+	EXPECT_EQ(since(before, MMLAB_LOCKBUF_STAT_##stat), value)
+
+/* Whatever went into page tables came out: once no mapping is left. */
+static inline bool entries_balance(void)
+{
+	if (check_stat(MMLAB_LOCKBUF_STAT_PMDS_ATTACHED) ==
+	    check_stat(MMLAB_LOCKBUF_STAT_PMDS_DETACHED) &&
+	    check_stat(MMLAB_LOCKBUF_STAT_PUDS_ATTACHED) ==
+	    check_stat(MMLAB_LOCKBUF_STAT_PUDS_DETACHED))
+		return true;
+	printf("not ok - entries attached are not entries detached\n");
+	return false;
 }
 
 #endif /* MMLAB_TEST_LOCKBUF_H */
