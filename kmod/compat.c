@@ -200,6 +200,15 @@ void mmlab_flush_tlb_mm(struct mm_struct *mm)
 	on_each_cpu_mask(mm_cpumask(mm), flush_local, NULL, true);
 }
 
+void mmlab_flush_tlb_mm_tables(struct mm_struct *mm)
+{
+	if (mmlab_has_flush_tlb_mm_range)
+		static_call(mmlab_flush_tlb_mm_range)(mm, 0, TLB_FLUSH_ALL,
+						      PAGE_SHIFT, true);
+	else
+		mmlab_flush_tlb_mm(mm);
+}
+
 void mmlab_flush_tlb_all(void)
 {
 	on_each_cpu(flush_local, NULL, true);

@@ -197,6 +197,14 @@ static inline void mmlab_flush_tlb_mm_range(struct mm_struct *mm,
 					      false);
 }
 
+/*
+ * The flush before page tables of the process are freed: also on CPUs that keep
+ * the address space lazily and, where flush_tlb_mm_range() was found, of
+ * devices that share it (on 6.12 that function tells them, on 6.1 it is the
+ * end of the notifiers).
+ */
+void mmlab_flush_tlb_mm_tables(struct mm_struct *mm);
+
 /* flush_tlb_all(): never exported. All CPUs, all address spaces. */
 void mmlab_flush_tlb_all(void);
 

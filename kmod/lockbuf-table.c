@@ -165,7 +165,7 @@ bool lockbuf_attach(struct lockbuf_map *map)
 	bool all = true;
 	unsigned int i;
 
-	map->stale = true;
+	map->known = true;
 	for (i = 0; i < map->n_blocks; i++)
 		all &= block_attach(&map->blocks[i]);
 	return all;
@@ -203,7 +203,7 @@ static bool map_invalidate(struct mmu_interval_notifier *notifier,
 					       notifier);
 	struct lockbuf *buffer = map->buffer;
 	unsigned int i, n_detached;
-	bool stale;
+	bool known;
 
 	if (IS_ENABLED(MMLAB_PLANT_KEEP_ATTACHED))
 		return true;
@@ -213,13 +213,12 @@ static bool map_invalidate(struct mmu_interval_notifier *notifier,
 	n_detached = lockbuf_detach(map);
 	for (i = 0; i < map->n_blocks; i++)
 		map->blocks[i].slot = NULL;
-	stale = map->stale;
-	map->stale = false;
+	known = map->known;
 	spin_unlock(&buffer->lock);
 
 	/* Whatever UNLOCK's strategy is: tables and pages may be freed next. */
-	if (stale)
-		mmlab_flush_tlb_mm(map->mm);
+	if (known)
+		mmlab_flush_tlb_mm_tables(map->mm);
 	if (n_detached)
 		lockbuf_count(MMLAB_LOCKBUF_STAT_INVALIDATED, 1);
 	return true;
@@ -374,7 +373,7 @@ static bool fault_attach(struct vm_fault *vmf, struct lockbuf_map *map,
 			block->slot_lock = block_is_whole(block) ?
 				pud_lockptr(map->mm, slot) :
 				pmd_lockptr(map->mm, slot);
-			map->stale = true;
+			map->known = true;
 			block_attach(block);
 		}
 	}
@@ -667,6 +666,13 @@ int lockbuf_mmap(struct file *file, struct vm_area_struct *vma)
 			err = -ERESTARTNOINTR;
 		goto free_map;
 	}
+	/*
+	 * While another invalidation of the process is under way, of whatever
+	 * range, the notifier may be in a queue and not be called. Such a one
+	 * holds no mmap_lock (a file is truncated, a page reclaimed), and is
+	 * waited for: without our notifier, munmap would free our tables.
+	 */
+	mmu_interval_read_begin(&map->notifier);
 
 	mmlab_vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND |
 				VM_DONTCOPY | VM_DONTDUMP);

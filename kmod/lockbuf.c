@@ -176,7 +176,10 @@ static int lockbuf_new(const struct mmlab_lockbuf_create *arg,
 	return 0;
 }
 
-/* What the proposal wants of caches that do not know physical addresses. */
+/*
+ * What the proposal wants of caches that do not know physical addresses. Seconds
+ * for a large buffer, and of no use to a process that ends.
+ */
 static void lockbuf_cache_flush(struct lockbuf *buffer)
 {
 	unsigned long i, n = 0;
@@ -188,6 +191,8 @@ static void lockbuf_cache_flush(struct lockbuf *buffer)
 			clflush_cache_range(page_address(page), PAGE_SIZE);
 			n++;
 		}
+		if (fatal_signal_pending(current))
+			break;
 		cond_resched();
 	}
 	lockbuf_count(MMLAB_LOCKBUF_STAT_CACHE_PAGES, n);

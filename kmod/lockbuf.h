@@ -80,7 +80,7 @@ struct lockbuf_block {
  *	it allocated
  * @owns: the process owns the buffer by this mapping
  * @writer: it was mapped with PROT_WRITE; constant
- * @stale: entries were attached since the last flush at an invalidation
+ * @known: entries were attached at some time, so that TLBs may know them
  * @start: first address; constant
  * @flush_end: end of the pages of the buffer, for flushes; constant
  * @prot: protection bits of every PTE; constant
@@ -96,7 +96,7 @@ struct lockbuf_map {
 	struct mm_struct *mm;
 	bool owns;
 	bool writer;
-	bool stale;
+	bool known;
 	unsigned long start;
 	unsigned long flush_end;
 	pgprot_t prot;

@@ -25,6 +25,9 @@
 #define MADV_COLLAPSE 25
 #endif
 
+/* UFFD_FEATURE_WP_ASYNC, which the headers may not have yet. */
+enum { WP_ASYNC = 1 << 15 };
+
 /*
  * What is done to a mapping. Each variant runs with the buffer owned and not.
  */
@@ -353,6 +356,18 @@ static void userfault(void)
 	EXPECT_ERRNO(ioctl(uffd, UFFDIO_REGISTER, &range), EINVAL);
 	range.mode = UFFDIO_REGISTER_MODE_WP;
 	EXPECT_ERRNO(ioctl(uffd, UFFDIO_REGISTER, &range), EINVAL);
+	EXPECT(close(uffd) == 0);
+
+	/* Since 6.7 this kind can be had for memory of any kind. */
+	uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	EXPECT(uffd >= 0);
+	api = (struct uffdio_api){ .api = UFFD_API, .features = WP_ASYNC };
+	if (ioctl(uffd, UFFDIO_API, &api) == 0) {
+		int result = ioctl(uffd, UFFDIO_REGISTER, &range);
+		int error = errno;
+
+		EXPECT(result == -1 && (error == EINVAL || error == EPERM));
+	}
 	expect_intact();
 }
 

@@ -339,7 +339,8 @@ enum mmlab_lockbuf_stat {
  *
  * MMLAB_IOC_LOCKBUF_UNLOCK (0): gives it up. When the call returns, no thread
  * of the process can access the buffer (except FLUSH_NONE, and readers in mode
- * WRITER). Any thread of the process may unlock what another has locked.
+ * WRITER; virtual machines and devices that share the page tables are not
+ * stopped). Any thread of the process may unlock what another has locked.
  *   EPERM   the caller does not own it
  *   ENXIO   the caller has not mapped the buffer
  *   EINVAL  the argument is not 0
