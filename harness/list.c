@@ -34,8 +34,8 @@ static json_t *contender_json(const struct mmlab_contender *contender, const str
 	char reason[MMLAB_REASON_BYTES];
 	bool available = mmlab_needs_contender(contender, place, reason);
 
-	return json_pack("{s:s, s:s, s:b, s:s?}", "name", contender->name, "summary", contender->summary, "available",
-			 available, "reason", available ? NULL : reason);
+	return json_pack("{s:s, s:s, s:b, s:b, s:s?}", "name", contender->name, "summary", contender->summary, "full_only",
+			 contender->full_only, "available", available, "reason", available ? NULL : reason);
 }
 
 static json_t *metric_json(const struct mmlab_metric *metric)
@@ -92,7 +92,9 @@ static void print_scenario(const json_t *scenario)
 	json_array_foreach(json_object_get(scenario, "contenders"), i, item) {
 		bool available = json_is_true(json_object_get(item, "available"));
 
-		(void)printf("  %c %-20s %s\n", available ? '+' : '-', get(item, "name"), get(item, "summary"));
+		(void)printf("  %c %-20s %s%s\n", available ? '+' : '-', get(item, "name"), get(item, "summary"),
+			     json_is_true(json_object_get(item, "full_only")) ? " (with --full, or the scenario named)" :
+			     "");
 		if (!available)
 			(void)printf("    %-20s unavailable: %s\n", "", get(item, "reason"));
 	}

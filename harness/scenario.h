@@ -110,6 +110,7 @@ struct mmlab_needs {
  * @unfit:   says why the contender makes no sense at this point of the axes, as static text, or NULL if it does;
  *           such cases are reported as skipped; may be NULL
  * @inexact_faults: why this contender's fault count may differ between rounds; NULL when it repeats exactly
+ * @full_only: left out of a quick run for which nobody named the scenario; nothing else leaves it out
  * @ops:     the callbacks that its scenario asks for: a struct that the scenario's own header declares
  */
 struct mmlab_contender {
@@ -118,6 +119,7 @@ struct mmlab_contender {
 	struct mmlab_needs needs;
 	const char *(*unfit)(const struct mmlab_case *c);
 	const char *inexact_faults;
+	bool full_only;
 	const void *ops;
 };
 

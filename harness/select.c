@@ -134,7 +134,7 @@ static bool chosen(const struct mmlab_selection *selection, const struct mmlab_s
 	if (preset && preset->contenders && contender && !listed(preset->contenders, contender->name))
 		return false;
 	if (!selection->n_names)
-		return preset || selection->full || !scenario->full_only;
+		return preset || selection->full || (!scenario->full_only && !(contender && contender->full_only));
 	for (size_t i = 0; i < selection->n_names; i++) {
 		const char *name = selection->names[i], *slash = strchr(name, '/');
 		size_t len = slash ? (size_t)(slash - name) : strlen(name);

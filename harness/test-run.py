@@ -205,6 +205,11 @@ class RunTest(unittest.TestCase):
         self.assertEqual(done.stdout.splitlines(), ["fake/good pages=1 tasks=1 mode=process",
                                                     "fake/good pages=2 tasks=1 mode=process"])
 
+    def test_full_only(self):
+        for args, there in (([], False), (["fake"], True), (["fake/full"], True), (["--full"], True)):
+            done = self.run_mmlab(*args, "--dry-run")
+            self.assertEqual("fake/full " in done.stdout, there, args)
+
     def test_report(self):
         self.measure("fake/good", "fake/other", "--rounds", "1")
         self.assertIn("other", self.run_mmlab("--metric", "faults", "r.json", command="report").stdout)

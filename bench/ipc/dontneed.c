@@ -19,6 +19,7 @@ static const struct mmlab_contender dontneed = {
 	.summary = "shared memory; the producer drops its page-table entries by MADV_DONTNEED and faults them in again",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
+	.full_only = true,
 	.ops = &(const struct ipc_ops){
 		IPC_SHM_OPS,
 		.release = dontneed_release,

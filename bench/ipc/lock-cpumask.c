@@ -12,6 +12,7 @@ static const struct mmlab_contender lock_cpumask = {
 	.summary = "lock-both, flushing everything on the CPUs of the process",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes, .probe = lock_cpumask_probe },
 	.unfit = ipc_unfit,
+	.full_only = true,
 	.ops = &(const struct ipc_ops){
 		IPC_LOCK_OPS,
 		.plan = &(const struct ipc_lock){ .mode = MMLAB_LOCKBUF_BOTH,

@@ -7,6 +7,7 @@ static const struct mmlab_contender memfd_cached_populate = {
 	.summary = "the same, page tables filled by MAP_POPULATE",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
+	.full_only = true,
 	.ops = &(const struct ipc_ops){ IPC_MEMFD_OPS,
 					.plan = &(const struct ipc_memfd){ .kept = true, .populate = true } },
 };

@@ -27,6 +27,7 @@ static const struct mmlab_contender process_vm_writev_all = {
 	.summary = "process_vm_writev, all at once",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
+	.full_only = true,
 	.ops = &(const struct ipc_ops){
 		.open_producer = ipc_private,
 		.open_consumer = process_vm_writev_open_consumer,

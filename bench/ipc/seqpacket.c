@@ -14,6 +14,7 @@ static const struct mmlab_contender seqpacket = {
 	.summary = "messages of 128 KiB through a local socket",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
+	.full_only = true,
 	.ops = &(const struct ipc_ops){
 		IPC_STREAM_OPS,
 		.plan = &(const struct ipc_stream){ .make = seqpacket_make, .chunk = 128 << 10 },

@@ -100,6 +100,7 @@ static const struct mmlab_contender uffd_wp = {
 	.summary = "shared memory; the producer write-protects its mapping by userfaultfd",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes, .probe = uffd_wp_probe },
 	.unfit = ipc_unfit,
+	.full_only = true,
 	.ops = &(const struct ipc_ops){
 		.many = true,
 		.open_shared = ipc_file,

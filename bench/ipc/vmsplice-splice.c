@@ -31,6 +31,7 @@ static const struct mmlab_contender vmsplice_splice = {
 	.summary = "pages put into a large pipe by vmsplice, spliced into a mapped memory file",
 	.needs = { .cpus = 2, .memory_bytes = ipc_memory_bytes },
 	.unfit = ipc_unfit,
+	.full_only = true,
 	.ops = &(const struct ipc_ops){
 		VMSPLICE_OPS,
 		.open_consumer = vmsplice_splice_open_consumer,
