@@ -2,8 +2,10 @@
 /* See compat.h: what cannot be an inline function, and the look-ups. */
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
+#include <linux/mman.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched.h>
+#include <linux/sched/coredump.h>
 #include <linux/stacktrace.h>
 #include <linux/string.h>
 
@@ -20,9 +22,14 @@ DEFINE_STATIC_CALL_NULL(mmlab_anon_vma_prepare, __anon_vma_prepare);
 DEFINE_STATIC_CALL_NULL(mmlab_mem_cgroup_charge, __mem_cgroup_charge);
 #endif
 
+DEFINE_STATIC_CALL_NULL(mmlab_mm_alloc, mmlab_mm_alloc_type);
+DEFINE_STATIC_CALL_NULL(mmlab_sys_mprotect, mmlab_sys_mprotect_type);
+DEFINE_STATIC_CALL_NULL(mmlab_sys_madvise, mmlab_sys_madvise_type);
+
 bool mmlab_has_finish_fault __ro_after_init;
 bool mmlab_has_flush_tlb_mm_range __ro_after_init;
 bool mmlab_has_anon_alloc __ro_after_init;
+bool mmlab_has_host_mm __ro_after_init;
 
 #if ALLOC_SPLIT_PTLOCKS
 DEFINE_STATIC_CALL_NULL(mmlab_ptlock_alloc, ptlock_alloc);
@@ -68,6 +75,22 @@ static void __init fault_range_find(void)
 	fault_bytes = bytes;
 }
 
+static void __init host_mm_find(void *prepare)
+{
+	void *alloc = symbol_find("mm_alloc");
+	void *protect = symbol_find("__x64_sys_mprotect");
+	void *advise = symbol_find("__x64_sys_madvise");
+
+	/* A paravirtual guest of Xen has to announce every page table. */
+	if (!prepare || !alloc || !protect || !advise ||
+	    cpu_feature_enabled(X86_FEATURE_XENPV))
+		return;
+	static_call_update(mmlab_mm_alloc, alloc);
+	static_call_update(mmlab_sys_mprotect, protect);
+	static_call_update(mmlab_sys_madvise, advise);
+	mmlab_has_host_mm = true;
+}
+
 void __init mmlab_compat_init(void)
 {
 	void *finish = symbol_find("finish_fault");
@@ -111,6 +134,8 @@ void __init mmlab_compat_init(void)
 		}
 	}
 #endif
+
+	host_mm_find(prepare);
 
 	if (IS_ENABLED(CONFIG_STACKTRACE))
 		fault_range_find();
@@ -195,9 +220,19 @@ static void flush_local(void *unused)
 
 void mmlab_flush_tlb_mm(struct mm_struct *mm)
 {
+	mmlab_tlb_outdate(mm);
+	mmlab_flush_tlb_cpus(mm_cpumask(mm));
+}
+
+void mmlab_tlb_outdate(struct mm_struct *mm)
+{
 	/* inc_mm_tlb_gen() hides from modules. The increment is the barrier. */
 	atomic64_inc_return(&mm->context.tlb_gen);
-	on_each_cpu_mask(mm_cpumask(mm), flush_local, NULL, true);
+}
+
+void mmlab_flush_tlb_cpus(const struct cpumask *cpus)
+{
+	on_each_cpu_mask(cpus, flush_local, NULL, true);
 }
 
 void mmlab_flush_tlb_mm_tables(struct mm_struct *mm)
@@ -212,6 +247,44 @@ void mmlab_flush_tlb_mm_tables(struct mm_struct *mm)
 void mmlab_flush_tlb_all(void)
 {
 	on_each_cpu(flush_local, NULL, true);
+}
+
+/* Until 6.10 ("mm: switch mm->get_unmapped_area() to a flag"). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+static unsigned long fixed_area(struct file *file, unsigned long addr,
+				unsigned long bytes, unsigned long pgoff,
+				unsigned long flags)
+{
+	return flags & MAP_FIXED ? addr : -ENOMEM;
+}
+#endif
+
+struct mm_struct *mmlab_host_mm_alloc(void)
+{
+	struct mm_struct *mm = static_call(mmlab_mm_alloc)();
+
+	if (!mm)
+		return NULL;
+	mm->task_size = TASK_SIZE_MAX;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+	mm->get_unmapped_area = fixed_area;
+#endif
+	set_bit(MMF_DISABLE_THP, &mm->flags);
+	return mm;
+}
+
+int mmlab_mprotect(unsigned long addr, unsigned long bytes, int prot)
+{
+	struct pt_regs regs = { .di = addr, .si = bytes, .dx = prot };
+
+	return static_call(mmlab_sys_mprotect)(&regs);
+}
+
+int mmlab_dontneed(unsigned long addr, unsigned long bytes)
+{
+	struct pt_regs regs = { .di = addr, .si = bytes, .dx = MADV_DONTNEED };
+
+	return static_call(mmlab_sys_madvise)(&regs);
 }
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)

@@ -12,8 +12,10 @@
 #ifndef MMLAB_COMPAT_H
 #define MMLAB_COMPAT_H
 
+#include <linux/fs.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/oom.h>
 #include <linux/rmap.h>
 #include <linux/smp.h>
@@ -205,8 +207,94 @@ static inline void mmlab_flush_tlb_mm_range(struct mm_struct *mm,
  */
 void mmlab_flush_tlb_mm_tables(struct mm_struct *mm);
 
+/*
+ * The two halves of mmlab_flush_tlb_mm(): CPUs that switch to the mm from now
+ * on flush; then those that use it. For a flush of many at once.
+ */
+void mmlab_tlb_outdate(struct mm_struct *mm);
+void mmlab_flush_tlb_cpus(const struct cpumask *cpus);
+
 /* flush_tlb_all(): never exported. All CPUs, all address spaces. */
 void mmlab_flush_tlb_all(void);
+
+/*
+ * mm_alloc(): never exported. __x64_sys_mprotect() and __x64_sys_madvise():
+ * what is behind them is static, or has another signature in each release;
+ * these have one that cannot change, and act on current->mm.
+ */
+long mmlab_sys_mprotect_type(const struct pt_regs *regs);
+long mmlab_sys_madvise_type(const struct pt_regs *regs);
+struct mm_struct *mmlab_mm_alloc_type(void);
+DECLARE_STATIC_CALL(mmlab_mm_alloc, mmlab_mm_alloc_type);
+DECLARE_STATIC_CALL(mmlab_sys_mprotect, mmlab_sys_mprotect_type);
+DECLARE_STATIC_CALL(mmlab_sys_madvise, mmlab_sys_madvise_type);
+/* All three, and __anon_vma_prepare(), were found. */
+extern bool mmlab_has_host_mm;
+
+/**
+ * mmlab_host_mm_alloc() - an address space without a process
+ *
+ * Ready for vm_mmap() with MAP_FIXED by a kernel thread that uses it. Huge
+ * pages are off. mmput() frees it.
+ *
+ * Return: the address space, or NULL.
+ */
+struct mm_struct *mmlab_host_mm_alloc(void);
+
+/* mprotect(2) in current->mm. */
+int mmlab_mprotect(unsigned long addr, unsigned long bytes, int prot);
+/* madvise(2) with MADV_DONTNEED in current->mm. */
+int mmlab_dontneed(unsigned long addr, unsigned long bytes);
+
+static inline int mmlab_anon_vma_prepare(struct vm_area_struct *vma)
+{
+	return vma->anon_vma ? 0 : static_call(mmlab_anon_vma_prepare)(vma);
+}
+
+/*
+ * The call-back of an mmu_notifier for TLBs that cache the very same page
+ * tables: called after entries changed and before what they pointed to is
+ * reused. Renamed in 6.6 ("mmu_notifiers: rename invalidate_range notifier"),
+ * which also ties it to the flush of the CPUs' own TLBs.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define mmlab_invalidate_tlbs arch_invalidate_secondary_tlbs
+#else
+#define mmlab_invalidate_tlbs invalidate_range
+#endif
+
+/* The array of VMAs went in 6.5 ("mm/gup: remove vmas parameter ..."). */
+static inline long mmlab_get_user_page_remote(struct mm_struct *mm,
+					      unsigned long addr,
+					      unsigned int gup_flags,
+					      struct page **ret_page)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	return get_user_pages_remote(mm, addr, 1, gup_flags, ret_page, NULL);
+#else
+	return get_user_pages_remote(mm, addr, 1, gup_flags, ret_page, NULL,
+				     NULL);
+#endif
+}
+
+/* The first argument of inode operations, since 6.3 a type of its own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define mmlab_idmap mnt_idmap
+#else
+#define mmlab_idmap user_namespace
+#endif
+
+/* simple_inode_init_ts(): since 6.7 ("libfs: add new helper ..."). */
+static inline void mmlab_inode_init_times(struct inode *inode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	simple_inode_init_ts(inode);
+#else
+	inode->i_atime = current_time(inode);
+	inode->i_mtime = inode->i_atime;
+	inode->i_ctime = inode->i_atime;
+#endif
+}
 
 /**
  * mmlab_in_fault_on() - was this called from within the handling of a fault?

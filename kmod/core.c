@@ -22,6 +22,7 @@
 static const struct mmlab_mech *const mechs[] = {
 	&mmlab_refpage_mech,
 	&mmlab_lockbuf_mech,
+	&mmlab_mshare_mech,
 };
 
 static const struct mmlab_mech *mech_find(u32 id)

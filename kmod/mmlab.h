@@ -2,7 +2,7 @@
 /*
  * What a mechanism gives the core, and what the core gives a mechanism.
  *
- * A mechanism is one file, or two with a header between them, and exports one
+ * A mechanism is one file, or several with a header between them, and exports one
  * const struct mmlab_mech; core.c lists them. Nothing else crosses between
  * mechanisms but compat.h.
  */
@@ -25,6 +25,11 @@ union mmlab_arg {
 	struct mmlab_stats stats;
 	struct mmlab_refpage_create refpage_create;
 	struct mmlab_lockbuf_create lockbuf_create;
+	struct mmlab_mshare_file mshare_file;
+	struct mmlab_mshare_protect mshare_protect;
+	struct mmlab_mshare_flush_set mshare_flush;
+	struct mmlab_mshare_info mshare_info;
+	struct mmlab_mshare_adopt mshare_adopt;
 };
 
 /**
@@ -85,5 +90,6 @@ struct mmlab_mech {
 
 extern const struct mmlab_mech mmlab_refpage_mech;
 extern const struct mmlab_mech mmlab_lockbuf_mech;
+extern const struct mmlab_mech mmlab_mshare_mech;
 
 #endif /* MMLAB_MMLAB_H */

@@ -19,6 +19,11 @@ static const unsigned long commands[] = {
 	MMLAB_IOC_STATS,
 	MMLAB_IOC_REFPAGE_CREATE,
 	MMLAB_IOC_LOCKBUF_CREATE,
+	MMLAB_IOC_MSHARE_FILE,
+	MMLAB_IOC_MSHARE_PROTECT,
+	MMLAB_IOC_MSHARE_FLUSH,
+	MMLAB_IOC_MSHARE_INFO,
+	MMLAB_IOC_MSHARE_ADOPT,
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -34,6 +39,11 @@ static const uint32_t struct_bytes[] = {
 	sizeof(struct mmlab_stats),
 	sizeof(struct mmlab_refpage_create),
 	sizeof(struct mmlab_lockbuf_create),
+	sizeof(struct mmlab_mshare_file),
+	sizeof(struct mmlab_mshare_protect),
+	sizeof(struct mmlab_mshare_flush_set),
+	sizeof(struct mmlab_mshare_info),
+	sizeof(struct mmlab_mshare_adopt),
 };
 
 static void device_is_private(void)

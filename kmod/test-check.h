@@ -35,6 +35,10 @@
 
 #define EXIT_SKIP 77
 
+#ifndef CHECK_TIMEOUT_S
+#define CHECK_TIMEOUT_S 600
+#endif
+
 /* Written by the process that runs the check, read by the reporting one. */
 static char *check_reason;
 enum { CHECK_REASON_BYTES = 4096, CHECK_MAX_STATS = 64 };
@@ -107,9 +111,11 @@ static int check_wait(pid_t pid)
 
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	(void)snprintf(check_reason, CHECK_REASON_BYTES,
-		       "a process was ended by signal %d (%s)",
-		       WTERMSIG(status), strsignal(WTERMSIG(status)));
+	/* One that waits for another is ended after the other's failure. */
+	if (check_reason[0] == '\0')
+		(void)snprintf(check_reason, CHECK_REASON_BYTES,
+			       "a process was ended by signal %d (%s)",
+			       WTERMSIG(status), strsignal(WTERMSIG(status)));
 	return 1;
 }
 
@@ -162,6 +168,7 @@ static void check_run(const char *name, const char *variant, void (*run)(void))
 	pid = fork();
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)alarm(CHECK_TIMEOUT_S);
 		run();
 		_exit(0);
 	}

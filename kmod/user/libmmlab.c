@@ -10,10 +10,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static atomic_int device_fd = -1;
@@ -144,6 +148,189 @@ int mmlab_lockbuf_nop(int fd)
 int mmlab_lockbuf_flush(int fd)
 {
 	return ioctl(fd, MMLAB_IOC_LOCKBUF_FLUSH, 0);
+}
+
+void *mmlab_mmap_shared_pt(void *addr, size_t length, int prot, int flags,
+			   int fd, off_t offset)
+{
+	struct mmlab_mshare_file arg = {
+		.size = sizeof(arg),
+		.file_fd = fd,
+		.prot = (__u32)prot,
+		.offset = (__u64)offset,
+		.bytes = length,
+	};
+	void *memory;
+
+	if (!(flags & MAP_SHARED_PT) || (flags & MAP_TYPE) != MAP_SHARED ||
+	    (flags & MAP_ANONYMOUS) || (uintptr_t)addr % MMLAB_MSHARE_ALIGN) {
+		errno = EINVAL;
+		return MAP_FAILED;
+	}
+	if (device_call(MMLAB_IOC_MSHARE_FILE, &arg) < 0)
+		return MAP_FAILED;
+
+	memory = mmap(addr, length, prot, flags & ~MAP_SHARED_PT, arg.fd, 0);
+
+	int error = errno;
+
+	/* A mapping keeps it; without one it goes. */
+	(void)close(arg.fd);
+	errno = error;
+	return memory;
+}
+
+enum { MSHAREFS_MAGIC = 0x6d736872 };
+
+/* The path of a name, once msharefs is known to be there. */
+static int mshare_path(const char *name, char *ret_path, size_t bytes)
+{
+	struct statfs where;
+	int n;
+
+	if (statfs(MMLAB_MSHARE_DIR, &where) < 0 ||
+	    where.f_type != MSHAREFS_MAGIC) {
+		errno = ENOENT;
+		return -1;
+	}
+	n = snprintf(ret_path, bytes, "%s/%s", MMLAB_MSHARE_DIR, name);
+	if (n < 0 || (size_t)n >= bytes) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (name[0] == '\0' || strchr(name, '/')) {
+		errno = EINVAL;
+		return -1;
+	}
+	return 0;
+}
+
+/* Makes what is mapped at @addr the object of a file that has none yet. */
+static int mshare_donate(int fd, void *addr, size_t length)
+{
+	struct mmlab_mshare_adopt arg = {
+		.size = sizeof(arg),
+		.addr = (uintptr_t)addr,
+		.bytes = length,
+		.fd = fd,
+	};
+
+	if (device_call(MMLAB_IOC_MSHARE_ADOPT, &arg) < 0)
+		return -1;
+	/* The same memory takes the place of the mapping. */
+	return mmap(addr, length, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED ? -1 : 0;
+}
+
+static int mshare_attach(int fd, void *addr, size_t length, int access)
+{
+	struct mmlab_mshare_range range;
+	int prot = access == O_RDWR ? PROT_READ | PROT_WRITE : PROT_READ;
+	void *memory;
+
+	if (pread(fd, &range, sizeof(range), 0) != sizeof(range) ||
+	    range.start != (uintptr_t)addr || range.bytes != length) {
+		errno = EINVAL;
+		return -1;
+	}
+	memory = mmap(addr, length, prot, MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
+		      0);
+	if (memory != MAP_FAILED)
+		return 0;
+	if (errno == EEXIST)
+		errno = EINVAL;
+	return -1;
+}
+
+int mshare(const char *name, void *addr, size_t length, int oflags,
+	   mode_t mode)
+{
+	int access = oflags & O_ACCMODE;
+	bool is_new = false;
+	char path[PATH_MAX];
+	int fd = -1, r, error;
+
+	if ((oflags & ~(O_ACCMODE | O_CREAT | O_EXCL)) || access == O_WRONLY ||
+	    access == O_ACCMODE || !length ||
+	    (uintptr_t)addr % MMLAB_MSHARE_ALIGN ||
+	    length % MMLAB_MSHARE_ALIGN) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (mshare_path(name, path, sizeof(path)) < 0)
+		return -1;
+
+	if (oflags & O_CREAT) {
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+		is_new = fd >= 0;
+		if (fd < 0 && (errno != EEXIST || (oflags & O_EXCL)))
+			return -1;
+	}
+	if (fd < 0)
+		fd = open(path, access | O_CLOEXEC);
+	if (fd < 0) {
+		if (errno == EACCES)
+			errno = EPERM;
+		return -1;
+	}
+
+	r = is_new ? mshare_donate(fd, addr, length) :
+		     mshare_attach(fd, addr, length, access);
+	error = errno;
+	if (r < 0 && is_new)
+		(void)unlink(path);
+	(void)close(fd);
+	errno = error;
+	return r;
+}
+
+int mshare_unlink(const char *name)
+{
+	char path[PATH_MAX];
+
+	if (mshare_path(name, path, sizeof(path)) < 0)
+		return -1;
+	if (unlink(path) == 0)
+		return 0;
+	if (errno == ENOENT)
+		errno = EINVAL;
+	return -1;
+}
+
+int mmlab_mshare_protect(void *addr, size_t length, int prot)
+{
+	struct mmlab_mshare_protect arg = {
+		.size = sizeof(arg),
+		.addr = (uintptr_t)addr,
+		.bytes = length,
+		.prot = (__u32)prot,
+	};
+
+	return device_call(MMLAB_IOC_MSHARE_PROTECT, &arg);
+}
+
+int mmlab_mshare_flush(void *addr, unsigned int flush)
+{
+	struct mmlab_mshare_flush_set arg = {
+		.size = sizeof(arg),
+		.addr = (uintptr_t)addr,
+		.flush = flush,
+	};
+
+	return device_call(MMLAB_IOC_MSHARE_FLUSH, &arg);
+}
+
+int mmlab_mshare_info(const void *addr, struct mmlab_mshare_info *ret_info)
+{
+	struct mmlab_mshare_info arg = {
+		.size = sizeof(arg),
+		.addr = (uintptr_t)addr,
+	};
+
+	if (device_call(MMLAB_IOC_MSHARE_INFO, &arg) < 0)
+		return -1;
+	*ret_info = arg;
+	return 0;
 }
 
 int mmlab_query(unsigned int mech, uint64_t *ret_caps)

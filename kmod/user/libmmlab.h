@@ -14,6 +14,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "uapi/mmlab.h"
 
@@ -123,6 +124,95 @@ int mmlab_lockbuf_nop(int fd);
  * Return: 0, or -1 with errno: ENXIO.
  */
 int mmlab_lockbuf_flush(int fd);
+
+/*
+ * MAP_SHARED_PT: the proposal's flag for mmap(2), which only
+ * mmlab_mmap_shared_pt() knows; the kernel would ignore it.
+ */
+#define MAP_SHARED_PT 0x200000
+
+/* Where msharefs is mounted: mount -t msharefs msharefs /sys/fs/mshare */
+#define MMLAB_MSHARE_DIR "/sys/fs/mshare"
+
+/**
+ * mmlab_mmap_shared_pt() - mmap(2) with MAP_SHARED | MAP_SHARED_PT
+ * @addr: as mmap(2); a multiple of MMLAB_MSHARE_ALIGN, or NULL
+ * @length: a multiple of MMLAB_MSHARE_ALIGN
+ * @prot: PROT_READ, or PROT_READ | PROT_WRITE
+ * @flags: MAP_SHARED | MAP_SHARED_PT, and flags of mmap(2) such as MAP_FIXED
+ * @fd: a regular file
+ * @offset: a multiple of the page size
+ *
+ * All who map the same part of the same file this way, at whatever addresses,
+ * share page tables; uapi/mmlab.h states what else is different from mmap(2).
+ * The caller unmaps the whole with munmap(2).
+ *
+ * Return: the address, or MAP_FAILED with errno: EINVAL for what is not
+ * aligned, not shared, not a regular file, or has other bits in @prot; EBADF,
+ * EACCES, EPERM, ENOMEM, EMFILE, ENFILE as mmap(2); ENOSYS.
+ */
+void *mmlab_mmap_shared_pt(void *addr, size_t length, int prot, int flags,
+			   int fd, off_t offset);
+
+/**
+ * mshare() - share the page tables of a mapping by name, as first proposed
+ * @name: of a file in msharefs, without a slash
+ * @addr: of the mapping, a multiple of MMLAB_MSHARE_ALIGN
+ * @length: of the mapping, a multiple of MMLAB_MSHARE_ALIGN
+ * @oflags: O_RDWR or O_RDONLY, and O_CREAT, O_EXCL
+ * @mode: mode bits of the new file
+ *
+ * With O_CREAT, and unless the name exists: makes the shared writable mapping
+ * at exactly @addr, @length, with its contents, one that others can attach.
+ * Otherwise attaches to the named one at its address, where nothing may be
+ * mapped. The proposal wanted multiples of 512 GiB.
+ *
+ * Return: 0, or -1 with errno: EINVAL for an address or length that is not
+ * aligned, not that of the named mapping, or where there is no mapping to share
+ * or one in the way; EEXIST with O_EXCL; EPERM if the mode does not allow it;
+ * ENOENT if msharefs is not mounted or there is no such name; and as open(2)
+ * and mmap(2).
+ */
+int mshare(const char *name, void *addr, size_t length, int oflags,
+	   mode_t mode);
+
+/**
+ * mshare_unlink() - remove the name; who has it mapped keeps it
+ * @name: as for mshare()
+ *
+ * Return: 0, or -1 with errno: EINVAL if there is no such name, ENOENT if
+ * msharefs is not mounted, EACCES, EPERM.
+ */
+int mshare_unlink(const char *name);
+
+/**
+ * mmlab_mshare_protect() - change a protection in all processes at once
+ * @addr: address in a shared mapping of the caller, a multiple of the page size
+ * @length: a multiple of the page size
+ * @prot: PROT_NONE, PROT_READ, or PROT_READ | PROT_WRITE
+ *
+ * Return: 0, or -1 with errno: EINVAL, ENOMEM if the range is not in one shared
+ * mapping, EACCES if that is for reading, ENOSYS.
+ */
+int mmlab_mshare_protect(void *addr, size_t length, int prot);
+
+/**
+ * mmlab_mshare_flush() - choose how a change reaches TLBs
+ * @addr: address in a shared mapping of the caller
+ * @flush: an enum mmlab_mshare_flush
+ *
+ * Return: 0, or -1 with errno: EINVAL, ENOMEM, EACCES, ENOSYS.
+ */
+int mmlab_mshare_flush(void *addr, unsigned int flush);
+
+/**
+ * mmlab_mshare_info() - what the module knows of a shared mapping
+ * @addr: address in a shared mapping of the caller
+ * @ret_info: written on success
+ *
+ * Return: 0, or -1 with errno: ENOMEM if there is no such mapping, ENOSYS.
+ */
+int mmlab_mshare_info(const void *addr, struct mmlab_mshare_info *ret_info);
 
 /**
  * mmlab_query() - ask what the module offers

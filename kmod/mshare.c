@@ -1,0 +1,618 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Page tables shared between processes: the objects, and the commands.
+ *
+ * Objects made from a file are found again by what they are of, so that
+ * processes which know nothing of each other share: the registry holds no
+ * reference, and an object leaves it before its last one is gone. Objects of
+ * msharefs are found by name.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "mshare.h"
+
+DEFINE_PER_CPU(u64[MMLAB_MSHARE_N_STATS], mshare_counts);
+
+struct workqueue_struct *mshare_workers;
+
+static DEFINE_MUTEX(registry_lock);
+static LIST_HEAD(registry);
+
+static u64 mshare_stat(unsigned int index)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(mshare_counts[index], cpu));
+	return sum;
+}
+
+static u64 mshare_caps(void)
+{
+	if (!mmlab_has_host_mm)
+		return 0;
+	return MMLAB_MSHARE_CAP_FLUSH(MMLAB_MSHARE_FLUSH_ALL) |
+	       MMLAB_MSHARE_CAP_FLUSH(MMLAB_MSHARE_FLUSH_UNION) |
+	       MMLAB_MSHARE_CAP_FLUSH(MMLAB_MSHARE_FLUSH_EACH);
+}
+
+/*
+ * Objects.
+ */
+
+struct mshare *mshare_new(void)
+{
+	struct mshare *share = kzalloc(sizeof(*share), GFP_KERNEL_ACCOUNT);
+
+	if (!share)
+		return NULL;
+	kref_init(&share->refs);
+	mutex_init(&share->lock);
+	share->flush = MMLAB_MSHARE_FLUSH_ALL;
+	mshare_count(MMLAB_MSHARE_STAT_CREATED);
+	mshare_count(MMLAB_MSHARE_STAT_LIVE_OBJECTS);
+	return share;
+}
+
+/* Called with the lock of the registry held, and releases it. */
+static void mshare_release(struct kref *refs)
+{
+	struct mshare *share = container_of(refs, struct mshare, refs);
+	int i;
+
+	if (share->is_registered)
+		list_del(&share->node);
+	mutex_unlock(&registry_lock);
+
+	if (IS_ENABLED(MMLAB_PLANT_LEAK))
+		return;
+	for (i = 0; i < MSHARE_N_ACCESS; i++)
+		share->hosts[i] = mshare_host_close(share->hosts[i]);
+	if (share->memory)
+		fput(share->memory);
+	mutex_destroy(&share->lock);
+	kfree(share);
+	mshare_add(MMLAB_MSHARE_STAT_LIVE_OBJECTS, -1);
+}
+
+void mshare_put(struct mshare *share)
+{
+	kref_put_mutex(&share->refs, mshare_release, &registry_lock);
+}
+
+/* F_SEAL_FUTURE_WRITE may come when those who write are there already. */
+static bool file_is_sealed(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	return inode->i_sb->s_magic == TMPFS_MAGIC &&
+	       (READ_ONCE(SHMEM_I(inode)->seals) &
+		(F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
+}
+
+struct mshare_host *mshare_host_get(struct mshare *share,
+				    enum mshare_access access,
+				    struct file *file)
+{
+	struct mshare_host *host = share->hosts[access];
+
+	lockdep_assert_held(&share->lock);
+	if (access == MSHARE_WRITE && file_is_sealed(file))
+		return ERR_PTR(-EPERM);
+	if (host)
+		return host;
+
+	host = mshare_host_open(share, file, access);
+	if (!IS_ERR(host))
+		share->hosts[access] = host;
+	return host;
+}
+
+int mshare_establish(struct mshare *share, struct file *memory,
+		     unsigned long first_page, unsigned long start,
+		     unsigned long bytes)
+{
+	struct mshare_host *host;
+
+	lockdep_assert_held(&share->lock);
+	share->first_page = first_page;
+	share->start = start;
+	share->bytes = bytes;
+	host = mshare_host_get(share, MSHARE_WRITE, memory);
+	if (IS_ERR(host)) {
+		fput(memory);
+		return PTR_ERR(host);
+	}
+	share->memory = memory;
+	return 0;
+}
+
+/*
+ * Files that stand for a part of another file.
+ */
+
+static int part_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct mshare *share = file->private_data;
+	struct mshare_host *host;
+
+	if (!(vma->vm_flags & VM_MAYSHARE) || !(vma->vm_flags & VM_READ) ||
+	    (vma->vm_flags & VM_EXEC) || vma->vm_pgoff ||
+	    !IS_ALIGNED(vma->vm_start, MSHARE_ALIGN) ||
+	    vma->vm_end - vma->vm_start != share->bytes)
+		return -EINVAL;
+
+	mutex_lock(&share->lock);
+	/* Who may write has a descriptor whose making made that host. */
+	host = mshare_host_get(share, mshare_access_of(vma), share->memory);
+	mutex_unlock(&share->lock);
+	if (IS_ERR(host))
+		return PTR_ERR(host);
+	return mshare_guest_mmap(host, vma);
+}
+
+int mshare_fsync(struct mshare *share, loff_t start, loff_t end, int datasync)
+{
+	loff_t offset = (loff_t)share->first_page << PAGE_SHIFT;
+
+	/* Set once and for all before there was a mapping to be synchronised. */
+	if (!share->memory)
+		return 0;
+	if (check_add_overflow(end, offset, &end))
+		end = LLONG_MAX;
+	return vfs_fsync_range(share->memory, start + offset, end, datasync);
+}
+
+static int part_fsync(struct file *file, loff_t start, loff_t end,
+		      int datasync)
+{
+	return mshare_fsync(file->private_data, start, end, datasync);
+}
+
+static int part_release(struct inode *inode, struct file *file)
+{
+	mshare_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations part_fops = {
+	.owner = THIS_MODULE,
+	.mmap = part_mmap,
+	.get_unmapped_area = mshare_get_unmapped_area,
+	.fsync = part_fsync,
+	.release = part_release,
+};
+
+struct mshare *mshare_of_file(struct file *file)
+{
+	if (file->f_op == &part_fops)
+		return file->private_data;
+	return mshare_fs_share(file);
+}
+
+/* An object of the same part of the same file, with a reference, or NULL. */
+static struct mshare *part_find(struct file *file, unsigned long first_page,
+				unsigned long bytes)
+{
+	struct mshare *share;
+
+	lockdep_assert_held(&registry_lock);
+	list_for_each_entry(share, &registry, node)
+		if (file_inode(share->memory) == file_inode(file) &&
+		    share->first_page == first_page && share->bytes == bytes &&
+		    kref_get_unless_zero(&share->refs))
+			return share;
+	return NULL;
+}
+
+static struct mshare *part_get(struct file *file, unsigned long first_page,
+			       unsigned long bytes)
+{
+	struct mshare *share;
+
+	mutex_lock(&registry_lock);
+	share = part_find(file, first_page, bytes);
+	if (share)
+		goto unlock;
+
+	share = mshare_new();
+	if (!share)
+		goto unlock;
+	share->memory = get_file(file);
+	share->first_page = first_page;
+	share->bytes = bytes;
+	share->is_registered = true;
+	list_add(&share->node, &registry);
+unlock:
+	mutex_unlock(&registry_lock);
+	return share;
+}
+
+static bool file_is_shareable(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	return S_ISREG(inode->i_mode) &&
+	       inode->i_sb->s_magic != HUGETLBFS_MAGIC &&
+	       !mshare_fs_is_file(file) && file->f_op != &part_fops;
+}
+
+static int run_file(union mmlab_arg *arg, struct mmlab_reply *reply)
+{
+	struct mmlab_mshare_file *args = &arg->mshare_file;
+	bool writes = args->prot & PROT_WRITE;
+	struct mshare_host *host;
+	struct mshare *share;
+	struct file *file, *part;
+	u64 end;
+	int err;
+
+	if (!mmlab_has_host_mm)
+		return -EOPNOTSUPP;
+	if (args->reserved || !args->bytes ||
+	    (args->prot != PROT_READ &&
+	     args->prot != (PROT_READ | PROT_WRITE)) ||
+	    !IS_ALIGNED(args->bytes, MSHARE_ALIGN) ||
+	    !PAGE_ALIGNED(args->offset) ||
+	    check_add_overflow(args->offset, args->bytes, &end) ||
+	    end > MAX_LFS_FILESIZE)
+		return -EINVAL;
+
+	file = fget(args->file_fd);
+	if (!file)
+		return -EBADF;
+	err = -EINVAL;
+	if (!file_is_shareable(file))
+		goto put_file;
+	err = -EACCES;
+	if (!(file->f_mode & FMODE_READ) ||
+	    (writes && !(file->f_mode & FMODE_WRITE)))
+		goto put_file;
+
+	err = -ENOMEM;
+	share = part_get(file, args->offset >> PAGE_SHIFT, args->bytes);
+	if (!share)
+		goto put_file;
+
+	mutex_lock(&share->lock);
+	host = mshare_host_get(share, writes ? MSHARE_WRITE : MSHARE_READ,
+			       file);
+	mutex_unlock(&share->lock);
+	err = PTR_ERR_OR_ZERO(host);
+	if (err)
+		goto put_share;
+
+	err = get_unused_fd_flags(O_CLOEXEC);
+	if (err < 0)
+		goto put_share;
+	reply->fd = err;
+
+	part = anon_inode_getfile("[mshare]", &part_fops, share,
+				  (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	if (IS_ERR(part)) {
+		err = PTR_ERR(part);
+		goto put_fd;
+	}
+	fput(file);
+	args->fd = reply->fd;
+	reply->file = part;
+	return 0;
+
+put_fd:
+	put_unused_fd(reply->fd);
+put_share:
+	mshare_put(share);
+put_file:
+	fput(file);
+	return err;
+}
+
+/*
+ * Commands about the caller's own mapping.
+ */
+
+/* What the command is about: found under mmap_lock, used without. */
+struct target {
+	struct file *file;
+	struct mshare *share;
+	unsigned long start;
+	unsigned long bytes;
+	bool writes;
+};
+
+static int target_get(unsigned long addr, struct target *ret)
+{
+	struct vm_area_struct *vma;
+
+	if (!current->mm || mmap_read_lock_killable(current->mm))
+		return -EINTR;
+	vma = mshare_guest_vma(current->mm, addr);
+	if (vma) {
+		ret->file = get_file(vma->vm_file);
+		ret->share = mshare_of_file(vma->vm_file);
+		ret->start = vma->vm_start;
+		ret->bytes = vma->vm_end - vma->vm_start;
+		ret->writes = vma->vm_flags & VM_WRITE;
+	}
+	mmap_read_unlock(current->mm);
+	return vma ? 0 : -ENOMEM;
+}
+
+static void target_put(struct target *target)
+{
+	fput(target->file);
+}
+
+static int protect(struct mshare *share, unsigned long offset,
+		   unsigned long bytes, int prot)
+{
+	int access, err = 0;
+
+	mutex_lock(&share->lock);
+	/* Those who write first: losing access is what is urgent. */
+	for (access = MSHARE_WRITE; access >= MSHARE_READ && !err; access--) {
+		int host_prot = access == MSHARE_WRITE ? prot :
+							 prot & ~PROT_WRITE;
+
+		if (share->hosts[access])
+			err = mshare_host_protect(share->hosts[access], offset,
+						  bytes, host_prot);
+	}
+	mutex_unlock(&share->lock);
+	return err;
+}
+
+static int run_protect(union mmlab_arg *arg, struct mmlab_reply *reply)
+{
+	struct mmlab_mshare_protect *args = &arg->mshare_protect;
+	struct target target;
+	u64 offset;
+	int err;
+
+	if (args->reserved || !args->bytes || !PAGE_ALIGNED(args->addr) ||
+	    !PAGE_ALIGNED(args->bytes) ||
+	    (args->prot != PROT_NONE && args->prot != PROT_READ &&
+	     args->prot != (PROT_READ | PROT_WRITE)))
+		return -EINVAL;
+
+	err = target_get(args->addr, &target);
+	if (err)
+		return err;
+
+	offset = args->addr - target.start;
+	if (args->bytes > target.bytes - offset)
+		err = -ENOMEM;
+	else if (!target.writes)
+		err = -EACCES;
+	else
+		err = protect(target.share, offset, args->bytes, args->prot);
+	target_put(&target);
+	if (!err)
+		mshare_count(MMLAB_MSHARE_STAT_PROTECTS);
+	return err;
+}
+
+static int run_flush(union mmlab_arg *arg, struct mmlab_reply *reply)
+{
+	struct mmlab_mshare_flush_set *args = &arg->mshare_flush;
+	struct target target;
+	int err;
+
+	if (args->reserved || args->flush > MMLAB_MSHARE_FLUSH_EACH)
+		return -EINVAL;
+	err = target_get(args->addr, &target);
+	if (err)
+		return err;
+	if (target.writes)
+		WRITE_ONCE(target.share->flush, args->flush);
+	else
+		err = -EACCES;
+	target_put(&target);
+	return err;
+}
+
+static int run_info(union mmlab_arg *arg, struct mmlab_reply *reply)
+{
+	struct mmlab_mshare_info *args = &arg->mshare_info;
+	struct mshare_guest *guest;
+	struct mshare_host *host;
+	struct target target;
+	int err, i;
+
+	if (args->reserved)
+		return -EINVAL;
+	err = target_get(args->addr, &target);
+	if (err)
+		return err;
+
+	args->start = target.start;
+	args->bytes = target.share->bytes;
+	args->flush = READ_ONCE(target.share->flush);
+	args->table_bytes = 0;
+	args->n_guests = 0;
+	args->n_attached = 0;
+
+	mutex_lock(&target.share->lock);
+	for (i = 0; i < MSHARE_N_ACCESS; i++) {
+		host = target.share->hosts[i];
+		if (!host)
+			continue;
+		args->table_bytes += mm_pgtables_bytes(host->mm);
+		args->n_attached += atomic_long_read(&host->n_attached);
+		rcu_read_lock();
+		list_for_each_entry_rcu(guest, &host->guests, node)
+			args->n_guests++;
+		rcu_read_unlock();
+	}
+	mutex_unlock(&target.share->lock);
+	target_put(&target);
+	return 0;
+}
+
+/* The file behind exactly that mapping of the caller, with a reference. */
+static struct file *adoptable(unsigned long addr, unsigned long bytes,
+			      unsigned long *ret_first_page)
+{
+	struct file *file = ERR_PTR(-EINVAL);
+	struct vm_area_struct *vma;
+
+	if (mmap_read_lock_killable(current->mm))
+		return ERR_PTR(-EINTR);
+	vma = find_vma(current->mm, addr);
+	if (vma && vma->vm_start == addr && vma->vm_end - addr == bytes &&
+	    (vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_WRITE) &&
+	    vma->vm_file && file_is_shareable(vma->vm_file)) {
+		file = get_file(vma->vm_file);
+		*ret_first_page = vma->vm_pgoff;
+	}
+	mmap_read_unlock(current->mm);
+	return file;
+}
+
+static int run_adopt(union mmlab_arg *arg, struct mmlab_reply *reply)
+{
+	struct mmlab_mshare_adopt *args = &arg->mshare_adopt;
+	unsigned long first_page;
+	struct file *file, *memory;
+	struct mshare *share;
+	int err;
+
+	if (!mmlab_has_host_mm)
+		return -EOPNOTSUPP;
+	if (args->reserved || !args->bytes ||
+	    !IS_ALIGNED(args->addr, MSHARE_ALIGN) ||
+	    !IS_ALIGNED(args->bytes, MSHARE_ALIGN))
+		return -EINVAL;
+
+	file = fget(args->fd);
+	if (!file)
+		return -EBADF;
+	share = mshare_fs_share(file);
+	err = -EINVAL;
+	if (!share)
+		goto put_file;
+	err = -EBADF;
+	if (!(file->f_mode & FMODE_WRITE))
+		goto put_file;
+
+	memory = adoptable(args->addr, args->bytes, &first_page);
+	err = PTR_ERR_OR_ZERO(memory);
+	if (err)
+		goto put_file;
+
+	mutex_lock(&share->lock);
+	if (share->memory) {
+		err = -EEXIST;
+		fput(memory);
+	} else {
+		err = mshare_establish(share, memory, first_page, args->addr,
+				       args->bytes);
+	}
+	mutex_unlock(&share->lock);
+put_file:
+	fput(file);
+	return err;
+}
+
+static const struct mmlab_op mshare_ops[] = {
+	{
+		.cmd = MMLAB_IOC_MSHARE_FILE,
+		.bytes = sizeof(struct mmlab_mshare_file),
+		.min_bytes = offsetofend(struct mmlab_mshare_file, reserved),
+		.run = run_file,
+	},
+	{
+		.cmd = MMLAB_IOC_MSHARE_PROTECT,
+		.bytes = sizeof(struct mmlab_mshare_protect),
+		.min_bytes = offsetofend(struct mmlab_mshare_protect, reserved),
+		.run = run_protect,
+	},
+	{
+		.cmd = MMLAB_IOC_MSHARE_FLUSH,
+		.bytes = sizeof(struct mmlab_mshare_flush_set),
+		.min_bytes = offsetofend(struct mmlab_mshare_flush_set,
+					 reserved),
+		.run = run_flush,
+	},
+	{
+		.cmd = MMLAB_IOC_MSHARE_INFO,
+		.bytes = sizeof(struct mmlab_mshare_info),
+		.min_bytes = offsetofend(struct mmlab_mshare_info, reserved),
+		.run = run_info,
+	},
+	{
+		.cmd = MMLAB_IOC_MSHARE_ADOPT,
+		.bytes = sizeof(struct mmlab_mshare_adopt),
+		.min_bytes = offsetofend(struct mmlab_mshare_adopt, reserved),
+		.run = run_adopt,
+	},
+};
+
+static const char *const mshare_stat_names[] = {
+	[MMLAB_MSHARE_STAT_LIVE_OBJECTS] = "live-objects",
+	[MMLAB_MSHARE_STAT_LIVE_HOSTS] = "live-hosts",
+	[MMLAB_MSHARE_STAT_LIVE_GUESTS] = "live-guests",
+	[MMLAB_MSHARE_STAT_LIVE_ATTACHED] = "live-attached",
+	[MMLAB_MSHARE_STAT_CREATED] = "created",
+	[MMLAB_MSHARE_STAT_MMAPS] = "mmaps",
+	[MMLAB_MSHARE_STAT_JOINED] = "joined",
+	[MMLAB_MSHARE_STAT_ATTACHED] = "attached",
+	[MMLAB_MSHARE_STAT_DETACHED] = "detached",
+	[MMLAB_MSHARE_STAT_TABLES] = "tables",
+	[MMLAB_MSHARE_STAT_FAULTS] = "faults",
+	[MMLAB_MSHARE_STAT_HOST_FAULTS] = "host-faults",
+	[MMLAB_MSHARE_STAT_DENIED] = "denied",
+	[MMLAB_MSHARE_STAT_PROTECTS] = "protects",
+	[MMLAB_MSHARE_STAT_FLUSH_ALL] = "flush-all",
+	[MMLAB_MSHARE_STAT_FLUSH_UNION] = "flush-union",
+	[MMLAB_MSHARE_STAT_FLUSH_EACH] = "flush-each",
+	[MMLAB_MSHARE_STAT_FLUSH_NONE] = "flush-none",
+	[MMLAB_MSHARE_STAT_FLUSHED_GUESTS] = "flushed-guests",
+	[MMLAB_MSHARE_STAT_ACCESSED] = "accessed",
+};
+static_assert(ARRAY_SIZE(mshare_stat_names) == MMLAB_MSHARE_N_STATS);
+
+static int __init mshare_init(void)
+{
+	int err;
+
+	mshare_workers = alloc_workqueue("mmlab-mshare", WQ_UNBOUND, 0);
+	if (!mshare_workers)
+		return -ENOMEM;
+	err = mshare_fs_init();
+	if (err)
+		destroy_workqueue(mshare_workers);
+	return err;
+}
+
+static void mshare_exit(void)
+{
+	mshare_fs_exit();
+	/* Every mapping is closed; their work may still wait for RCU. */
+	rcu_barrier();
+	destroy_workqueue(mshare_workers);
+}
+
+const struct mmlab_mech mmlab_mshare_mech = {
+	.name = "mshare",
+	.id = MMLAB_MECH_MSHARE,
+	.ops = mshare_ops,
+	.n_ops = ARRAY_SIZE(mshare_ops),
+	.stat_names = mshare_stat_names,
+	.n_stats = MMLAB_MSHARE_N_STATS,
+	.stat = mshare_stat,
+	.caps = mshare_caps,
+	.init = mshare_init,
+	.exit = mshare_exit,
+};

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Page tables shared between processes: what its files tell each other.
+ *
+ * mshare.c has the objects and the commands, mshare-host.c the address space
+ * that owns the tables, mshare-guest.c the mappings of processes, mshare-fs.c
+ * the file system.
+ *
+ * Lock order, outermost first:
+ *
+ *   mmap_lock of a guest
+ *   mshare.lock
+ *   mmap_lock of a host, nested; taken without a guest's by the worker only
+ *   locks of files and pages, page-table locks
+ *   mshare_host.guests_lock; pmd_lock of a guest: each innermost
+ *
+ * and apart from these: registry_lock, then nothing. A call-back of a notifier
+ * takes no more than the innermost ones: it may come under page-table locks.
+ *
+ * Lifetime: a mapping holds its file, the file its struct mshare, that its
+ * hosts, a host its address space. What runs under RCU, the walks over guests,
+ * finds guests whose mm_struct is held until a grace period after they left.
+ */
+#ifndef MMLAB_MSHARE_H
+#define MMLAB_MSHARE_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/workqueue.h>
+
+#include "mmlab.h"
+
+/* What one entry of the upper level covers: the unit of sharing. */
+#define MSHARE_ALIGN PMD_SIZE
+
+/* Where a host maps its object. Any multiple of PUD_SIZE would do. */
+#define MSHARE_HOST_START (1UL << 32)
+
+/**
+ * struct mshare_host - an address space without a process, owner of tables
+ * @mm: it maps one object from MSHARE_HOST_START on, and nothing else
+ * @share: whose it is
+ * @flusher: tells when translations must go from TLBs
+ * @charged: the task in whose memory control group pages are accounted, after
+ *	its death too
+ * @guests_lock: protects @guests against changes; walked under RCU
+ * @guests: struct mshare_guest
+ * @n_attached: guests' entries that point to tables of @mm
+ */
+struct mshare_host {
+	struct mm_struct *mm;
+	struct mshare *share;
+	struct mmu_notifier flusher;
+	struct task_struct *charged;
+	spinlock_t guests_lock;
+	struct list_head guests;
+	atomic_long_t n_attached;
+};
+
+enum mshare_access {
+	MSHARE_READ,
+	MSHARE_WRITE,
+	MSHARE_N_ACCESS
+};
+
+static inline enum mshare_access mshare_access_of(struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_WRITE ? MSHARE_WRITE : MSHARE_READ;
+}
+
+/**
+ * struct mshare - an object whose page tables are shared
+ * @refs: files, and the inode in msharefs
+ * @lock: protects all below until it is set, which happens once
+ * @memory: what hosts map, or NULL as long as nobody has mapped the object; of
+ *	a file that the caller named, the first one's
+ * @first_page: where in @memory it begins
+ * @start: address of the first mapping, which others ask for
+ * @bytes: size
+ * @flush: enum mmlab_mshare_flush
+ * @hosts: those who write need other entries than those who only read
+ * @is_registered: in the list of those that are found by file
+ * @node: there
+ */
+struct mshare {
+	struct kref refs;
+	struct mutex lock;
+	struct file *memory;
+	unsigned long first_page;
+	unsigned long start;
+	unsigned long bytes;
+	u32 flush;
+	struct mshare_host *hosts[MSHARE_N_ACCESS];
+	bool is_registered;
+	struct list_head node;
+};
+
+/**
+ * struct mshare_guest - a mapping by a process
+ * @notifier: tells before the process loses it
+ * @host: whose tables it uses
+ * @mm: of the process; its struct outlives the mapping by a grace period
+ * @start: first address
+ * @end: behind the last
+ * @n_attached: entries that point to tables of @host
+ * @node: in the host's list
+ * @free_work: the end
+ */
+struct mshare_guest {
+	struct mmu_interval_notifier notifier;
+	struct mshare_host *host;
+	struct mm_struct *mm;
+	unsigned long start;
+	unsigned long end;
+	atomic_long_t n_attached;
+	struct list_head node;
+	struct rcu_work free_work;
+};
+
+/* Counted where it happens: a shared counter would be what is measured. */
+DECLARE_PER_CPU(u64[MMLAB_MSHARE_N_STATS], mshare_counts);
+
+static __always_inline void mshare_add(enum mmlab_mshare_stat stat, long n)
+{
+	this_cpu_add(mshare_counts[stat], n);
+}
+
+static __always_inline void mshare_count(enum mmlab_mshare_stat stat)
+{
+	mshare_add(stat, 1);
+}
+
+/* Runs what needs an address space of its own, and what ends a guest. */
+extern struct workqueue_struct *mshare_workers;
+
+/* mshare.c */
+
+struct mshare *mshare_new(void);
+void mshare_put(struct mshare *share);
+
+/**
+ * mshare_establish() - give an object its memory and size
+ * @share: an object without; the caller holds its lock
+ * @memory: a reference that is handed over, also on failure
+ * @first_page: where in @memory
+ * @start: the address that others will ask for
+ * @bytes: multiple of MSHARE_ALIGN
+ *
+ * Return: 0 or a negative errno.
+ */
+int mshare_establish(struct mshare *share, struct file *memory,
+		     unsigned long first_page, unsigned long start,
+		     unsigned long bytes);
+
+/* The host for @access, made if there is none. The caller holds the lock. */
+struct mshare_host *mshare_host_get(struct mshare *share,
+				    enum mshare_access access,
+				    struct file *file);
+
+/* fsync(2) and msync(2): passed on to what the object consists of. */
+int mshare_fsync(struct mshare *share, loff_t start, loff_t end, int datasync);
+
+/* Whether @file is of this mechanism, and of which object. */
+struct mshare *mshare_of_file(struct file *file);
+bool mshare_fs_is_file(const struct file *file);
+
+/* mshare-host.c */
+
+struct mshare_host *mshare_host_open(struct mshare *share, struct file *file,
+				     enum mshare_access access);
+struct mshare_host *mshare_host_close(struct mshare_host *host);
+int mshare_host_protect(struct mshare_host *host, unsigned long offset,
+			unsigned long bytes, int prot);
+
+/**
+ * mshare_host_fault() - make a page accessible in the host
+ * @host: its mmap_lock is held for reading
+ * @offset: of the page
+ * @write: for writing
+ * @ret_pmd: the entry that refers to the table; stays valid under the lock
+ *
+ * Return: 0 or VM_FAULT_MAJOR, or a fault's error.
+ */
+vm_fault_t mshare_host_fault(struct mshare_host *host, unsigned long offset,
+			     bool write, pmd_t **ret_pmd);
+
+/* Reads or writes one page at most, for a debugger. Bytes, or -errno. */
+int mshare_host_access(struct mshare_host *host, unsigned long offset,
+		       void *buffer, int bytes, bool write);
+
+/* mshare-guest.c */
+
+/* What the files' mmap calls; the size is checked, and the lock is not held. */
+int mshare_guest_mmap(struct mshare_host *host, struct vm_area_struct *vma);
+/* The guest's VMA at @addr, or NULL. The caller holds mmap_lock. */
+struct vm_area_struct *mshare_guest_vma(struct mm_struct *mm,
+					unsigned long addr);
+unsigned long mshare_get_unmapped_area(struct file *file, unsigned long addr,
+				       unsigned long bytes,
+				       unsigned long pgoff,
+				       unsigned long flags);
+
+/* mshare-fs.c */
+
+int mshare_fs_init(void);
+void mshare_fs_exit(void);
+struct mshare *mshare_fs_share(struct file *file);
+
+#endif /* MMLAB_MSHARE_H */

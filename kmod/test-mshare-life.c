@@ -1,0 +1,1165 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What else happens to mappings with shared page tables: everything works as
+ * for shared memory, or is refused with an error.
+ */
+#include "test-mshare.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sys/ptrace.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#define MADV_PAGEOUT 21
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+enum { RW = PROT_READ | PROT_WRITE };
+
+static const char self_name[] = "/proc/self/exe";
+
+static void fill(unsigned char *memory, size_t bytes, unsigned char byte)
+{
+	for (size_t i = 0; i < bytes; i += page_bytes)
+		memory[i] = (unsigned char)(byte + i / page_bytes);
+}
+
+static bool is_filled(const volatile unsigned char *memory, size_t bytes,
+		      unsigned char byte)
+{
+	for (size_t i = 0; i < bytes; i += page_bytes)
+		if (memory[i] != (unsigned char)(byte + i / page_bytes))
+			return false;
+	return true;
+}
+
+/*
+ * Processes come and go.
+ */
+
+static void fork_inherits(void)
+{
+	unsigned char *memory = share_new(MB(4));
+	unsigned char *reader = share_map(NULL, MB(4), PROT_READ);
+	struct mmlab_mshare_info info;
+	pid_t pid;
+
+	fill(memory, MB(4), 1);
+	EXPECT(is_filled(reader, MB(4), 1));
+	pid = fork_child();
+	if (pid == 0) {
+		pid_t grandchild = fork_child();
+
+		if (grandchild == 0) {
+			EXPECT(is_filled(memory, MB(4), 1));
+			memory[1] = 'G';
+			_exit(0);
+		}
+		EXPECT_CHILD_OK(grandchild);
+		EXPECT(is_filled(reader, MB(4), 1));
+		EXPECT(is_filled(memory, MB(4), 1));
+		EXPECT_EQ(memory[1], 'G');
+		EXPECT_EQ(access_signal(reader, true), SIGSEGV);
+		memory[2] = 'C';
+		info = share_info(memory);
+		/* The parent's two, and one's own. */
+		EXPECT_EQ(info.n_guests, 4);
+		EXPECT_EQ(info.n_attached, 8);
+		EXPECT(munmap(reader, MB(4)) == 0);
+		_exit(0);
+	}
+	EXPECT_CHILD_OK(pid);
+	EXPECT_EQ(memory[1], 'G');
+	EXPECT_EQ(reader[2], 'C');
+	EXPECT_EQ(share_info(memory).n_attached, 4);
+
+	/* A child that never looks. */
+	pid = fork_child();
+	if (pid == 0)
+		_exit(0);
+	EXPECT_CHILD_OK(pid);
+	/* And one whose first look is by the kernel. */
+	pid = fork_child();
+	if (pid == 0) {
+		int ends[2];
+
+		EXPECT(pipe(ends) == 0);
+		EXPECT(write(ends[1], "xyz", 3) == 3);
+		EXPECT(read(ends[0], memory + 8, 3) == 3);
+		EXPECT_EQ(reader[10], 'z');
+		_exit(0);
+	}
+	EXPECT_CHILD_OK(pid);
+	EXPECT(!memcmp(memory + 8, "xyz", 3));
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+/* A first look by the kernel while a signal waits: neither lost nor endless. */
+static void fork_inherits_despite_signal(void)
+{
+	unsigned char *memory = share_new(MB(2));
+	pid_t pid;
+
+	pid = fork_child();
+	if (pid == 0) {
+		sigset_t set;
+		int ends[2];
+
+		EXPECT(signal(SIGUSR1, on_access_signal) != SIG_ERR);
+		EXPECT(pipe(ends) == 0);
+		EXPECT(write(ends[1], "xyz", 3) == 3);
+		EXPECT(sigemptyset(&set) == 0 && sigaddset(&set, SIGUSR1) == 0);
+		EXPECT(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+		EXPECT(raise(SIGUSR1) == 0);
+		EXPECT(read(ends[0], memory + 8, 3) == 3);
+		if (sigsetjmp(access_return, 1) == 0) {
+			(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+			EXPECT(false);
+		}
+		_exit(0);
+	}
+	EXPECT_CHILD_OK(pid);
+	EXPECT(!memcmp(memory + 8, "xyz", 3));
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+static void madvise_dontfork(void)
+{
+	unsigned char *memory = share_new(MB(2));
+	pid_t pid;
+
+	fill(memory, MB(2), 1);
+	EXPECT(madvise(memory, MB(2), MADV_DONTFORK) == 0);
+	pid = fork_child();
+	if (pid == 0) {
+		EXPECT_EQ(access_signal(memory, false), SIGSEGV);
+		_exit(0);
+	}
+	EXPECT_CHILD_OK(pid);
+	EXPECT(is_filled(memory, MB(2), 1));
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+/* Neither the flag that says so nor its opposite reaches the tables. */
+static void madvise_keeponfork(void)
+{
+	unsigned char *memory = share_new(MB(2));
+	pid_t pid;
+
+	fill(memory, MB(2), 1);
+	EXPECT(madvise(memory, MB(2), MADV_KEEPONFORK) == 0);
+	for (int i = 0; i < 3; i++) {
+		pid = fork_child();
+		if (pid == 0) {
+			EXPECT(madvise(memory, MB(2), MADV_KEEPONFORK) == 0);
+			EXPECT(is_filled(memory, MB(2), 1));
+			pid = fork_child();
+			if (pid == 0) {
+				EXPECT(is_filled(memory, MB(2), 1));
+				_exit(0);
+			}
+			EXPECT_CHILD_OK(pid);
+			_exit(0);
+		}
+		EXPECT_CHILD_OK(pid);
+	}
+	EXPECT(is_filled(memory, MB(2), 1));
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+static void exec_drops(void)
+{
+	unsigned char *memory = share_new(MB(4));
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	fill(memory, MB(4), 1);
+	EXPECT(pipe2(ready, 0) == 0);
+	pid = fork_child();
+	if (pid == 0) {
+		char fd[16];
+
+		EXPECT(is_filled(memory, MB(4), 1));
+		(void)snprintf(fd, sizeof(fd), "%d", ready[1]);
+		(void)execl(self_name, "test", "--say-ready", fd, NULL);
+		EXPECT(false);
+	}
+	EXPECT(read(ready[0], &byte, 1) == 1);
+	EXPECT_EQ(share_info(memory).n_attached, 2);
+	EXPECT(kill(pid, SIGKILL) == 0);
+	EXPECT(waitpid(pid, NULL, 0) == pid);
+	EXPECT(is_filled(memory, MB(4), 1));
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+/* The creator may leave first, in whatever way; what it made stays. */
+static void creator_leaves_first(void)
+{
+	for (int how = 0; how < 3; how++) {
+		int ready[2], go[2];
+		unsigned char *memory;
+		char byte;
+		pid_t pid;
+
+		EXPECT(pipe(ready) == 0 && pipe(go) == 0);
+		pid = fork_child();
+		if (pid == 0) {
+			memory = share_new(MB(4));
+			fill(memory, MB(4), 1);
+			EXPECT(write(ready[1], "x", 1) == 1);
+			EXPECT(read(go[0], &byte, 1) == 1);
+			if (how == 1)
+				EXPECT(munmap(memory, MB(4)) == 0);
+			if (how == 2)
+				(void)kill(getpid(), SIGKILL);
+			_exit(0);
+		}
+		EXPECT(read(ready[0], &byte, 1) == 1);
+		memory = share_map(NULL, MB(4), RW);
+		EXPECT(is_filled(memory, MB(2), 1));
+		EXPECT(write(go[1], "x", 1) == 1);
+		EXPECT(waitpid(pid, NULL, 0) == pid);
+
+		EXPECT(is_filled(memory, MB(4), 1));
+		/* New pages are still accounted somewhere. */
+		fill(memory, MB(4), 2);
+		EXPECT(munmap(memory, MB(4)) == 0);
+		memory = share_map(NULL, MB(4), RW);
+		EXPECT(is_filled(memory, MB(4), 2));
+		EXPECT(munmap(memory, MB(4)) == 0);
+		EXPECT(unlink(SHARE_PATH) == 0);
+		EXPECT(close(ready[0]) == 0 && close(ready[1]) == 0);
+		EXPECT(close(go[0]) == 0 && close(go[1]) == 0);
+	}
+}
+
+static void killed_leaves_nothing(void)
+{
+	unsigned char *memory = share_new(MB(8));
+
+	fill(memory, MB(8), 1);
+	for (int i = 0; i < 10; i++) {
+		int ready[2];
+		char byte;
+		pid_t pid;
+
+		EXPECT(pipe2(ready, 0) == 0);
+		pid = fork_child();
+		if (pid == 0) {
+			for (;;) {
+				unsigned char *more =
+					share_map(NULL, MB(8), i % 2 ? RW :
+						  PROT_READ);
+
+				EXPECT(is_filled(more, MB(8), 1));
+				(void)write(ready[1], "x", 1);
+				if (i % 3)
+					EXPECT(munmap(more, MB(8)) == 0);
+			}
+		}
+		EXPECT(read(ready[0], &byte, 1) == 1);
+		EXPECT(kill(pid, SIGKILL) == 0);
+		EXPECT(waitpid(pid, NULL, 0) == pid);
+		EXPECT(close(ready[0]) == 0 && close(ready[1]) == 0);
+	}
+	EXPECT(is_filled(memory, MB(8), 1));
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+static void *touch_all(void *memory)
+{
+	EXPECT(is_filled(memory, MB(8), 1));
+	return NULL;
+}
+
+static void threads_attach_together(void)
+{
+	enum { N_THREADS = 4 };
+	unsigned char *memory = share_new(MB(8));
+	pthread_t threads[N_THREADS];
+
+	fill(memory, MB(8), 1);
+	for (int round = 0; round < 20; round++) {
+		unsigned char *more = share_map(NULL, MB(8), RW);
+
+		for (int i = 0; i < N_THREADS; i++)
+			EXPECT(pthread_create(&threads[i], NULL, touch_all,
+					      more) == 0);
+		for (int i = 0; i < N_THREADS; i++)
+			EXPECT(pthread_join(threads[i], NULL) == 0);
+		EXPECT_EQ(share_info(more).n_attached, 8);
+		EXPECT(munmap(more, MB(8)) == 0);
+	}
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+/*
+ * What a process does to its own mapping.
+ */
+
+static void munmap_partial_refused(void)
+{
+	unsigned char *memory = share_new(MB(6));
+
+	fill(memory, MB(6), 1);
+	EXPECT_ERRNO(munmap(memory, MB(2)), EINVAL);
+	EXPECT_ERRNO(munmap(memory + MB(2), MB(2)), EINVAL);
+	EXPECT_ERRNO(munmap(memory + MB(4), MB(2)), EINVAL);
+	EXPECT_ERRNO(munmap(memory + page_bytes, page_bytes), EINVAL);
+	EXPECT(mmap(memory + MB(2), MB(2), RW,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+	       MAP_FAILED);
+	EXPECT(is_filled(memory, MB(6), 1));
+	EXPECT_EQ(share_info(memory).n_attached, 3);
+
+	/* As a whole it goes, also by being overlaid. */
+	EXPECT(mmap(memory, MB(6), RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		    -1, 0) == memory);
+	EXPECT_EQ(memory[0], 0);
+	memory[0] = 'P';
+	memory = share_map(NULL, MB(6), RW);
+	EXPECT(is_filled(memory, MB(6), 1));
+	EXPECT_EQ(check_stat(MMLAB_MSHARE_STAT_LIVE_ATTACHED), 3);
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+static void mremap_refused(void)
+{
+	unsigned char *memory = share_new(MB(4));
+	unsigned char *target = mmap((void *)TB(3), MB(8), PROT_NONE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	EXPECT(target != MAP_FAILED);
+	fill(memory, MB(4), 1);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_ERRNO((intptr_t)mremap(memory, MB(4), MB(4),
+					      MREMAP_MAYMOVE | MREMAP_FIXED,
+					      target), EINVAL);
+		EXPECT(is_filled(memory, MB(4), 1));
+		EXPECT(mremap(memory, MB(4), MB(8), MREMAP_MAYMOVE) ==
+		       MAP_FAILED);
+		EXPECT(mremap(memory, MB(4), MB(8), 0) == MAP_FAILED);
+		EXPECT(mremap(memory, MB(4), MB(2), 0) == MAP_FAILED);
+		EXPECT(mremap(memory, MB(2), MB(2),
+			      MREMAP_MAYMOVE | MREMAP_FIXED, target) ==
+		       MAP_FAILED);
+		EXPECT(mremap(memory, 0, MB(4), MREMAP_MAYMOVE) == MAP_FAILED);
+		EXPECT(mremap(memory, MB(4), MB(4),
+			      MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL) ==
+		       MAP_FAILED);
+		EXPECT(is_filled(memory, MB(4), 1));
+	}
+	EXPECT_EQ(share_info(memory).n_guests, 1);
+	EXPECT_EQ(share_info(memory).n_attached, 2);
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+static void mprotect_refused(void)
+{
+	unsigned char *memory = share_new(MB(4));
+
+	fill(memory, MB(4), 1);
+	EXPECT_ERRNO(mprotect(memory, MB(4), PROT_READ), EINVAL);
+	EXPECT_ERRNO(mprotect(memory, MB(4), PROT_NONE), EINVAL);
+	EXPECT_ERRNO(mprotect(memory, MB(4), RW), EINVAL);
+	EXPECT_ERRNO(mprotect(memory, page_bytes, PROT_READ), EINVAL);
+	EXPECT(mprotect(memory, MB(4), RW | PROT_EXEC) == -1);
+	EXPECT(is_filled(memory, MB(4), 1));
+	fill(memory, MB(4), 2);
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+static void madvise_all(void)
+{
+	static const int advice[] = {
+		MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED,
+		MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_HUGEPAGE,
+		MADV_NOHUGEPAGE, MADV_MERGEABLE, MADV_UNMERGEABLE,
+		MADV_DONTDUMP, MADV_DODUMP, MADV_COLD, MADV_PAGEOUT,
+		MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_WIPEONFORK,
+		MADV_COLLAPSE, 24 /* MADV_DONTNEED_LOCKED */,
+	};
+	unsigned char *memory = share_new(MB(4));
+	unsigned char *other = share_map(NULL, MB(4), RW);
+
+	fill(memory, MB(4), 1);
+	EXPECT(is_filled(other, MB(4), 1));
+	for (size_t i = 0; i < sizeof(advice) / sizeof(advice[0]); i++) {
+		(void)madvise(memory, MB(4), advice[i]);
+		EXPECT(is_filled(memory, MB(4), 1));
+		(void)madvise(memory + MB(2), page_bytes, advice[i]);
+		EXPECT(is_filled(memory, MB(4), 1));
+		EXPECT(is_filled(other, MB(4), 1));
+	}
+	EXPECT_ERRNO(madvise(memory, MB(4), MADV_DONTNEED), EINVAL);
+	EXPECT_ERRNO(madvise(memory, MB(4), MADV_FREE), EINVAL);
+	EXPECT(madvise(memory, MB(4), MADV_REMOVE) == -1);
+	EXPECT(madvise(memory, MB(4), MADV_POPULATE_WRITE) == -1);
+	EXPECT_EQ(share_info(memory).n_guests, 2);
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+static void mlock_has_no_effect(void)
+{
+	unsigned char *memory = share_new(MB(4));
+
+	fill(memory, MB(4), 1);
+	EXPECT(mlock(memory, MB(4)) == 0);
+	EXPECT_EQ(proc_kb("/proc/self/status", "VmLck"), 0);
+	EXPECT(is_filled(memory, MB(4), 1));
+	EXPECT(munlock(memory, MB(4)) == 0);
+	EXPECT(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
+	(void)share_map(NULL, MB(4), RW);
+	EXPECT(munlockall() == 0);
+	EXPECT(is_filled(memory, MB(4), 1));
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+/*
+ * What others do to it.
+ */
+
+static void read_all(const char *path)
+{
+	char buffer[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	EXPECT(fd >= 0);
+	while (read(fd, buffer, sizeof(buffer)) > 0)
+		;
+	EXPECT(close(fd) == 0);
+}
+
+/* A field of smaps for the mapping that begins at the address, in kB. */
+static long smaps_kb(const void *address, const char *field)
+{
+	FILE *file = fopen("/proc/self/smaps", "re");
+	char line[512], start[32];
+	size_t n = strlen(field);
+	bool inside = false;
+	long kb = -1;
+
+	(void)snprintf(start, sizeof(start), "%lx-", (unsigned long)address);
+	EXPECT(file);
+	while (kb < 0 && fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, start, strlen(start)))
+			inside = true;
+		else if (inside && !strncmp(line, field, n) && line[n] == ':')
+			kb = strtol(line + n + 1, NULL, 10);
+	}
+	EXPECT(fclose(file) == 0);
+	EXPECT(kb >= 0);
+	return kb;
+}
+
+static void proc_readers(void)
+{
+	unsigned char *memory = share_new(MB(4));
+	uint64_t entry = 1;
+	unsigned char present[2];
+	int fd;
+
+	fill(memory, MB(4), 1);
+	read_all("/proc/self/maps");
+	read_all("/proc/self/smaps");
+	read_all("/proc/self/smaps_rollup");
+	if (access("/proc/self/numa_maps", R_OK) == 0)
+		read_all("/proc/self/numa_maps");
+	/* Not this process's pages; but on 6.12 smaps looks into tables. */
+	EXPECT(smaps_kb(memory, "Rss") == 0 ||
+	       smaps_kb(memory, "Rss") == MB(4) / 1024);
+	EXPECT_EQ(smaps_kb(memory, "Size"), MB(4) / 1024);
+
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	EXPECT(fd >= 0);
+	EXPECT(pread(fd, &entry, sizeof(entry),
+		     (off_t)((uintptr_t)memory / page_bytes * 8)) == 8);
+	EXPECT_EQ(entry >> 63, 0);
+	EXPECT(close(fd) == 0);
+	(void)mincore(memory, 2 * page_bytes, present);
+
+	fd = open("/proc/self/clear_refs", O_WRONLY);
+	if (fd >= 0) {
+		for (const char *what = "1234"; *what; what++)
+			(void)write(fd, what, 1);
+		EXPECT(close(fd) == 0);
+	}
+	EXPECT(is_filled(memory, MB(4), 1));
+	fill(memory, MB(4), 2);
+	EXPECT(is_filled(memory, MB(4), 2));
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+/* Another process's memory, as /proc/PID/mem and ptrace see it. */
+static void debuggers_access(void)
+{
+	unsigned char *memory = share_new(MB(4));
+	unsigned char *reader = share_map(NULL, MB(4), PROT_READ);
+	pid_t pid = fork_child();
+	unsigned char bytes[16];
+	char path[64];
+	long word;
+	int fd;
+
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+
+	fill(memory, MB(4), 1);
+	memcpy(memory + MB(2) + page_bytes - 8, "0123456789abcdef", 16);
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	EXPECT(fd >= 0);
+	/* The child has not touched any of it. Across pages: */
+	EXPECT_EQ(pread(fd, bytes, 16,
+			(off_t)(uintptr_t)(memory + MB(2) + page_bytes - 8)),
+		  16);
+	EXPECT(!memcmp(bytes, "0123456789abcdef", 16));
+	EXPECT_EQ(pwrite(fd, "fedcba9876543210", 16,
+			 (off_t)(uintptr_t)(memory + page_bytes - 8)), 16);
+	EXPECT(!memcmp(reader + page_bytes - 8, "fedcba9876543210", 16));
+	EXPECT_EQ(pread(fd, bytes, 16,
+			(off_t)(uintptr_t)(reader + page_bytes - 8)), 16);
+	EXPECT(!memcmp(bytes, "fedcba9876543210", 16));
+	/* Not where the process itself could not. */
+	EXPECT_EQ(pwrite(fd, "x", 1, (off_t)(uintptr_t)reader), -1);
+	EXPECT_EQ(memory[0], 1);
+
+	EXPECT(ptrace(PTRACE_ATTACH, pid, NULL, NULL) == 0);
+	EXPECT(waitpid(pid, NULL, 0) == pid);
+	errno = 0;
+	word = ptrace(PTRACE_PEEKDATA, pid, memory + page_bytes - 8, NULL);
+	EXPECT_EQ(errno, 0);
+	EXPECT(!memcmp(&word, "fedcba98", 8));
+	EXPECT(ptrace(PTRACE_POKEDATA, pid, memory + 64, 0x41424344L) == 0);
+	EXPECT_EQ(memory[64], 'D');
+	EXPECT(ptrace(PTRACE_POKEDATA, pid, reader + 64, 0L) == -1);
+	EXPECT(ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0);
+
+	/* Protection holds for them, too. */
+	EXPECT(mmlab_mshare_protect(memory, page_bytes, PROT_READ) == 0);
+	EXPECT_EQ(pwrite(fd, "x", 1, (off_t)(uintptr_t)memory), -1);
+	EXPECT_EQ(pread(fd, bytes, 1, (off_t)(uintptr_t)memory), 1);
+	EXPECT(mmlab_mshare_protect(memory, page_bytes, PROT_NONE) == 0);
+	EXPECT_EQ(pread(fd, bytes, 1, (off_t)(uintptr_t)memory), -1);
+
+	/* By page references: refused. */
+	struct iovec local = { bytes, 1 };
+	struct iovec remote = { memory + MB(2), 1 };
+
+	EXPECT_ERRNO(process_vm_readv(pid, &local, 1, &remote, 1, 0), EFAULT);
+	EXPECT_ERRNO(process_vm_writev(pid, &local, 1, &remote, 1, 0), EFAULT);
+	EXPECT(kill(pid, SIGKILL) == 0);
+	EXPECT(waitpid(pid, NULL, 0) == pid);
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+static long futex(void *word, int operation, unsigned int value,
+		  const struct timespec *timeout)
+{
+	return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
+}
+
+/* A futex is found by what is mapped: at different addresses it is the same. */
+static void futexes_wake(void)
+{
+	unsigned char *memory = share_new(MB(2));
+	const struct timespec timeout = { .tv_sec = 20 };
+	pid_t pid;
+
+	*(atomic_uint *)memory = 1;
+	pid = fork_child();
+	if (pid == 0) {
+		unsigned char *mine = share_map(NULL, MB(2), RW);
+
+		(void)*(volatile unsigned char *)mine;
+		atomic_store((atomic_uint *)(mine + 64), 1);
+		EXPECT(futex(mine, FUTEX_WAIT, 1, &timeout) == 0 ||
+		       errno == EAGAIN);
+		EXPECT_EQ(atomic_load((atomic_uint *)mine), 2);
+		_exit(0);
+	}
+	while (atomic_load((atomic_uint *)(memory + 64)) == 0)
+		(void)usleep(1000);
+	(void)usleep(50000);
+	atomic_store((atomic_uint *)memory, 2);
+	EXPECT(futex(memory, FUTEX_WAKE, 1, NULL) >= 0);
+	EXPECT_CHILD_OK(pid);
+
+	/* What nobody has touched is no futex yet. */
+	EXPECT_ERRNO(futex(memory + page_bytes, FUTEX_WAIT, 1, &timeout),
+		     EFAULT);
+	memory[page_bytes] = 0;
+	EXPECT_ERRNO(futex(memory + page_bytes, FUTEX_WAIT, 1, &timeout),
+		     EAGAIN);
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+/* System calls that copy; into memory that was touched and that was not. */
+static void system_calls_copy(void)
+{
+	unsigned char *memory = share_new(MB(4));
+	int fd = memfd_create("file", 0);
+
+	EXPECT(fd >= 0);
+	EXPECT(ftruncate(fd, MB(4)) == 0);
+	fill(memory, MB(2), 1);
+	EXPECT_EQ(write(fd, memory, MB(4)), MB(4));
+	EXPECT_EQ(pread(fd, memory + MB(2), MB(2), 0), MB(2));
+	EXPECT(is_filled(memory + MB(2), MB(2), 1));
+	EXPECT(mmlab_mshare_protect(memory, page_bytes, PROT_READ) == 0);
+	EXPECT_ERRNO(pread(fd, memory, page_bytes, 0), EFAULT);
+	EXPECT(mmlab_mshare_protect(memory, page_bytes, PROT_NONE) == 0);
+	EXPECT_ERRNO(pwrite(fd, memory, page_bytes, 0), EFAULT);
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+/*
+ * Files.
+ */
+
+static unsigned char *map_shared_pt(int fd, size_t bytes, int prot)
+{
+	unsigned char *memory =
+		mmlab_mmap_shared_pt(NULL, bytes, prot,
+				     MAP_SHARED | MAP_SHARED_PT, fd, 0);
+
+	EXPECT(memory != MAP_FAILED);
+	return memory;
+}
+
+static int file_new(size_t bytes)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	EXPECT(fd >= 0);
+	EXPECT(ftruncate(fd, (off_t)bytes) == 0);
+	return fd;
+}
+
+static void file_is_shared_with_others(void)
+{
+	int fd = file_new(MB(4));
+	unsigned char *shared = map_shared_pt(fd, MB(4), RW);
+	unsigned char *reader = map_shared_pt(fd, MB(4), PROT_READ);
+	unsigned char *plain = mmap(NULL, MB(4), RW, MAP_SHARED, fd, 0);
+	unsigned char byte;
+
+	EXPECT(plain != MAP_FAILED);
+	fill(shared, MB(4), 1);
+	EXPECT(is_filled(plain, MB(4), 1));
+	EXPECT(is_filled(reader, MB(4), 1));
+	EXPECT(pread(fd, &byte, 1, (off_t)page_bytes) == 1);
+	EXPECT_EQ(byte, 2);
+	EXPECT(pwrite(fd, "x", 1, 5) == 1);
+	EXPECT_EQ(shared[5], 'x');
+	plain[6] = 'y';
+	EXPECT_EQ(reader[6], 'y');
+	/* A descriptor is not needed once it is mapped. */
+	EXPECT(close(fd) == 0);
+	shared[7] = 'z';
+	EXPECT_EQ(plain[7], 'z');
+}
+
+static void file_is_truncated(void)
+{
+	int fd = file_new(MB(4));
+	unsigned char *shared = map_shared_pt(fd, MB(4), RW);
+	unsigned char *reader = map_shared_pt(fd, MB(4), PROT_READ);
+	pid_t pid;
+
+	for (int round = 0; round < 5; round++) {
+		fill(shared, MB(4), 1);
+		EXPECT(is_filled(reader, MB(4), 1));
+		pid = fork_child();
+		if (pid == 0) {
+			EXPECT(is_filled(shared, MB(4), 1));
+			EXPECT(ftruncate(fd, MB(1)) == 0);
+			_exit(0);
+		}
+		EXPECT_CHILD_OK(pid);
+		EXPECT(is_filled(shared, MB(1), 1));
+		EXPECT_EQ(access_signal(shared + MB(1), false), SIGBUS);
+		EXPECT_EQ(access_signal(shared + MB(3), true), SIGBUS);
+		EXPECT_EQ(access_signal(reader + MB(1), false), SIGBUS);
+		EXPECT_EQ(access_signal(reader + MB(1) - 1, false), 0);
+		EXPECT(ftruncate(fd, MB(4)) == 0);
+		EXPECT(is_filled(reader, MB(1), 1));
+		EXPECT_EQ(shared[MB(1)], 0);
+		EXPECT_EQ(reader[MB(3)], 0);
+	}
+	/* Longer than the file. */
+	EXPECT(ftruncate(fd, MB(2)) == 0);
+	shared = map_shared_pt(fd, MB(8), RW);
+	EXPECT_EQ(access_signal(shared + MB(1), true), 0);
+	EXPECT_EQ(access_signal(shared + MB(5), true), SIGBUS);
+}
+
+static void file_gets_holes(void)
+{
+	int fd = file_new(MB(4));
+	unsigned char *shared = map_shared_pt(fd, MB(4), RW);
+	unsigned char *second = map_shared_pt(fd, MB(4), RW);
+	unsigned char *reader = map_shared_pt(fd, MB(4), PROT_READ);
+
+	for (unsigned int round = 0; round < 6; round++) {
+		EXPECT(mmlab_mshare_flush(shared, round % 3) == 0);
+		fill(shared, MB(4), 1);
+		EXPECT(is_filled(second, MB(4), 1));
+		EXPECT(is_filled(reader, MB(4), 1));
+		EXPECT(fallocate(fd, FALLOC_FL_PUNCH_HOLE |
+				 FALLOC_FL_KEEP_SIZE, MB(1),
+				 round < 3 ? page_bytes : MB(2)) == 0);
+		EXPECT(is_filled(shared, MB(1), 1));
+		EXPECT_EQ(shared[MB(1)], 0);
+		EXPECT_EQ(second[MB(1)], 0);
+		EXPECT_EQ(reader[MB(1)], 0);
+		if (round >= 3)
+			EXPECT_EQ(reader[MB(2)], 0);
+	}
+}
+
+/* Different parts, lengths and files are different objects. */
+static void files_are_told_apart(void)
+{
+	int fd = file_new(MB(8)), other = file_new(MB(8));
+	unsigned char *whole = map_shared_pt(fd, MB(8), RW);
+	unsigned char *half = map_shared_pt(fd, MB(4), RW);
+	unsigned char *offset, *again;
+
+	(void)map_shared_pt(other, MB(8), RW);
+	offset = mmlab_mmap_shared_pt(NULL, MB(4), RW,
+				      MAP_SHARED | MAP_SHARED_PT, fd,
+				      (off_t)page_bytes);
+	EXPECT(offset != MAP_FAILED);
+	EXPECT_EQ(check_stat(MMLAB_MSHARE_STAT_LIVE_OBJECTS), 4);
+	again = map_shared_pt(dup(fd), MB(8), PROT_READ);
+	EXPECT_EQ(check_stat(MMLAB_MSHARE_STAT_LIVE_OBJECTS), 4);
+	EXPECT_EQ(check_stat(MMLAB_MSHARE_STAT_LIVE_HOSTS), 5);
+	fill(whole, MB(8), 1);
+	EXPECT(is_filled(half, MB(4), 1));
+	EXPECT(is_filled(again, MB(8), 1));
+	EXPECT(is_filled(offset, MB(4), 2));
+	EXPECT(munmap(whole, MB(8)) == 0);
+	EXPECT(munmap(again, MB(8)) == 0);
+	EXPECT_EQ(check_stat(MMLAB_MSHARE_STAT_LIVE_OBJECTS), 3);
+	EXPECT(is_filled(half, MB(4), 1));
+}
+
+static void file_on_tmpfs_removed(void)
+{
+	static const char path[] = "/tmp/mshare-file";
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	unsigned char *shared;
+
+	EXPECT(fd >= 0);
+	EXPECT(ftruncate(fd, MB(4)) == 0);
+	shared = map_shared_pt(fd, MB(4), RW);
+	fill(shared, MB(4), 1);
+	EXPECT(unlink(path) == 0);
+	EXPECT(close(fd) == 0);
+	EXPECT(is_filled(shared, MB(4), 1));
+	fill(shared, MB(4), 2);
+	EXPECT(is_filled(shared, MB(4), 2));
+}
+
+/* The kernel makes one huge page of the file's, while tables are in use. */
+static void file_collapses(void)
+{
+	int fd = file_new(MB(4));
+	unsigned char *shared = map_shared_pt(fd, MB(4), RW);
+	unsigned char *plain = mmap(NULL, MB(4), RW, MAP_SHARED, fd, 0);
+	bool collapsed;
+
+	EXPECT(plain != MAP_FAILED);
+	fill(shared, MB(4), 1);
+	EXPECT(is_filled(plain, MB(4), 1));
+	collapsed = madvise(plain, MB(4), MADV_COLLAPSE) == 0;
+	EXPECT(is_filled(shared, MB(4), 1));
+	fill(shared, MB(4), 2);
+	EXPECT(is_filled(plain, MB(4), 2));
+	fill(plain, MB(4), 3);
+	EXPECT(is_filled(shared, MB(4), 3));
+	/* Split again by a hole in the middle. */
+	EXPECT(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, MB(1),
+			 (off_t)page_bytes) == 0);
+	EXPECT_EQ(shared[MB(1)], 0);
+	EXPECT_EQ(share_info(shared).n_attached, 2);
+	if (!collapsed)
+		SKIP("MADV_COLLAPSE did nothing: fine otherwise");
+}
+
+/* A file whose pages are huge from the start. */
+static void file_is_huge(void)
+{
+	static const char folder[] = "/tmp/mshare-huge";
+	unsigned char *shared, *plain;
+	int fd;
+
+	EXPECT(mkdir(folder, 0700) == 0);
+	EXPECT(mount("tmpfs", folder, "tmpfs", 0, "huge=always") == 0);
+	fd = open("/tmp/mshare-huge/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	EXPECT(fd >= 0);
+	EXPECT(ftruncate(fd, MB(4)) == 0);
+	plain = mmap((void *)TB(3), MB(4), RW, MAP_SHARED, fd, 0);
+	EXPECT(plain != MAP_FAILED);
+	fill(plain, MB(4), 1);
+	shared = map_shared_pt(fd, MB(4), RW);
+	EXPECT(is_filled(shared, MB(4), 1));
+	fill(shared, MB(4), 2);
+	EXPECT(is_filled(plain, MB(4), 2));
+	EXPECT_EQ(share_info(shared).table_bytes, 4 * page_bytes);
+	EXPECT(munmap(shared, MB(4)) == 0 && munmap(plain, MB(4)) == 0);
+	EXPECT(close(fd) == 0);
+	EXPECT_EQ(check_live_objects(), 0);
+	EXPECT(umount(folder) == 0);
+	EXPECT(rmdir(folder) == 0);
+}
+
+/*
+ * Reclaim, swap, direct input and output. These need a block device in memory:
+ * zram.
+ */
+
+static void file_write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	EXPECT(fd >= 0);
+	EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	EXPECT(close(fd) == 0);
+}
+
+/* Ends with the path of a new device of so many bytes. */
+static void zram_add(size_t bytes, char path[32], int *ret_number)
+{
+	char text[64];
+	ssize_t n;
+	int fd = open("/sys/class/zram-control/hot_add", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		SKIP("no zram: scripts/vm --kernel-module lzo-rle "
+		     "--kernel-module zram");
+	n = read(fd, text, sizeof(text) - 1);
+	EXPECT(n > 0);
+	EXPECT(close(fd) == 0);
+	text[n] = '\0';
+	*ret_number = atoi(text);
+	(void)snprintf(path, 32, "/sys/block/zram%d/disksize", *ret_number);
+	(void)snprintf(text, sizeof(text), "%zu", bytes);
+	file_write_text(path, text);
+	(void)snprintf(path, 32, "/dev/zram%d", *ret_number);
+}
+
+static void zram_remove(int number)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", number);
+	file_write_text("/sys/class/zram-control/hot_remove", text);
+}
+
+/* What mkswap writes, and swapon. */
+static void swap_on(const char *path, size_t bytes)
+{
+	struct {
+		char boot[1024];
+		uint32_t version, last_page, n_bad_pages;
+	} header = { .version = 1,
+		     .last_page = (uint32_t)(bytes / page_bytes - 1) };
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	EXPECT(fd >= 0);
+	EXPECT(pwrite(fd, &header, sizeof(header), 0) == sizeof(header));
+	EXPECT(pwrite(fd, "SWAPSPACE2", 10, (off_t)page_bytes - 10) == 10);
+	EXPECT(close(fd) == 0);
+	EXPECT(swapon(path, 0) == 0);
+}
+
+static const char group[] = "/sys/fs/cgroup/mmlab-mshare";
+
+/* What this process and its children use is accounted apart from now on. */
+static void group_enter(void)
+{
+	int fd = open("/sys/fs/cgroup/cgroup.subtree_control",
+		      O_WRONLY | O_CLOEXEC);
+	char pid[16];
+
+	if (fd < 0 || write(fd, "+memory", 7) != 7)
+		SKIP("no memory control group");
+	EXPECT(close(fd) == 0);
+	EXPECT(mkdir(group, 0700) == 0);
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	file_write_text("/sys/fs/cgroup/mmlab-mshare/cgroup.procs", pid);
+}
+
+static void group_leave(void)
+{
+	char pid[16];
+
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	file_write_text("/sys/fs/cgroup/cgroup.procs", pid);
+	EXPECT(rmdir(group) == 0);
+}
+
+static void group_reclaim(void)
+{
+	int fd = open("/sys/fs/cgroup/mmlab-mshare/memory.reclaim",
+		      O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		SKIP("this kernel cannot be told to reclaim");
+	(void)!write(fd, "8M", 2); /* less is fine */
+	EXPECT(close(fd) == 0);
+}
+
+/*
+ * Pages are found through the host alone, go to swap while guests use them, and
+ * come back with what was written last.
+ */
+static void reclaim_and_swap(void)
+{
+	static const char lru_gen[] = "/sys/kernel/mm/lru_gen/enabled";
+	enum { SWAP_BYTES = 32 << 20 };
+	volatile unsigned char *memory;
+	unsigned char *reader;
+	char device[32];
+	long free_before, n_swapped_kb = 0;
+	struct {
+		atomic_bool stop;
+	} *words = words_new();
+	int number;
+	pid_t pid;
+
+	zram_add(SWAP_BYTES, device, &number);
+	swap_on(device, SWAP_BYTES);
+	group_enter();
+	memory = share_new(MB(4));
+	reader = share_map(NULL, MB(4), PROT_READ);
+
+	/* One that counts all the time in the first page. */
+	pid = fork_child();
+	if (pid == 0) {
+		volatile unsigned int *counter = (void *)(memory + MB(2));
+		unsigned int n = 0;
+
+		*counter = 0;
+		while (!atomic_load(&words->stop)) {
+			if (*counter != n)
+				check_end(1, "a write was lost: %u, not %u",
+					  *counter, n);
+			*counter = ++n;
+		}
+		_exit(0);
+	}
+	for (unsigned int round = 0; round < 9; round++) {
+		if (access(lru_gen, W_OK) == 0)
+			file_write_text(lru_gen, round % 2 ? "y" : "n");
+		EXPECT(mmlab_mshare_flush((void *)memory, round % 3) == 0);
+		fill((unsigned char *)memory, MB(2),
+		     (unsigned char)(1 + round));
+		EXPECT(is_filled(reader, MB(2), (unsigned char)(1 + round)));
+		free_before = proc_kb("/proc/meminfo", "SwapFree");
+		for (int i = 0; i < 3; i++)
+			group_reclaim();
+		n_swapped_kb += free_before -
+				proc_kb("/proc/meminfo", "SwapFree");
+		EXPECT(is_filled(memory, MB(2), (unsigned char)(1 + round)));
+		EXPECT(is_filled(reader, MB(2), (unsigned char)(1 + round)));
+	}
+	EXPECT(n_swapped_kb > 0);
+	atomic_store(&words->stop, true);
+	EXPECT_CHILD_OK(pid);
+	fill((unsigned char *)memory, MB(2), 99);
+	group_reclaim();
+	EXPECT(swapoff(device) == 0);
+	EXPECT(is_filled(reader, MB(2), 99));
+	EXPECT(munmap((void *)memory, MB(4)) == 0);
+	EXPECT(munmap(reader, MB(4)) == 0);
+	EXPECT(unlink(SHARE_PATH) == 0);
+	group_leave();
+	zram_remove(number);
+}
+
+/*
+ * A file on a disk: the file system learns of every first write after it has
+ * written a page back, and what was written last is what the disk has.
+ */
+static void file_on_disk(void)
+{
+	static const char folder[] = "/tmp/mshare-disk";
+	static const char path[] = "/tmp/mshare-disk/file";
+	enum { DISK_BYTES = 16 << 20, N_ROUNDS = 12 };
+	unsigned char *shared, *second, *reader, *plain;
+	char device[32], command[64];
+	int number, fd;
+	pid_t pid;
+
+	zram_add(DISK_BYTES, device, &number);
+	(void)snprintf(command, sizeof(command), "busybox mke2fs -b 4096 %s >/dev/null 2>&1",
+		       device);
+	EXPECT(mkdir(folder, 0700) == 0);
+	if (system(command) != 0 ||
+	    mount(device, folder, "ext4", 0, NULL) < 0) {
+		(void)rmdir(folder);
+		zram_remove(number);
+		SKIP("no file system for a disk here");
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	EXPECT(fd >= 0);
+	EXPECT(ftruncate(fd, MB(4)) == 0);
+	shared = map_shared_pt(fd, MB(4), RW);
+	second = map_shared_pt(fd, MB(4), RW);
+	reader = map_shared_pt(fd, MB(4), PROT_READ);
+
+	for (unsigned char round = 1; round <= N_ROUNDS; round++) {
+		pid = fork_child();
+		if (pid == 0) {
+			for (int i = 0; i < 4; i++)
+				EXPECT(msync(shared, MB(4), MS_SYNC) == 0);
+			_exit(0);
+		}
+		fill(round % 2 ? shared : second, MB(4), round);
+		EXPECT(is_filled(reader, MB(4), round));
+		EXPECT_CHILD_OK(pid);
+		if (round % 3 == 0)
+			EXPECT(fsync(fd) == 0);
+		EXPECT(is_filled(second, MB(4), round));
+	}
+	EXPECT(unlink("/tmp/mshare-disk/file") == 0);
+	EXPECT(is_filled(shared, MB(4), N_ROUNDS));
+
+	/* And again one that stays, seen after the cache is gone. */
+	EXPECT(munmap(shared, MB(4)) == 0 && munmap(second, MB(4)) == 0 &&
+	       munmap(reader, MB(4)) == 0 && close(fd) == 0);
+	EXPECT_EQ(check_live_objects(), 0);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	EXPECT(fd >= 0 && ftruncate(fd, MB(4)) == 0);
+	shared = map_shared_pt(fd, MB(4), RW);
+	fill(shared, MB(4), 1);
+	EXPECT(fsync(fd) == 0);
+	/* Clean now: only the first write makes the file system aware. */
+	fill(shared, MB(4), 2);
+	EXPECT(munmap(shared, MB(4)) == 0 && close(fd) == 0);
+	EXPECT_EQ(check_live_objects(), 0);
+	EXPECT(umount(folder) == 0);
+	EXPECT(mount(device, folder, "ext4", 0, NULL) == 0);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	plain = mmap(NULL, MB(4), PROT_READ, MAP_SHARED, fd, 0);
+	EXPECT(plain != MAP_FAILED);
+	EXPECT(is_filled(plain, MB(4), 2));
+	EXPECT(munmap(plain, MB(4)) == 0 && close(fd) == 0);
+	EXPECT(umount(folder) == 0 && rmdir(folder) == 0);
+	zram_remove(number);
+}
+
+/* Into and out of pages that were touched; others are refused. */
+static void direct_input_output(void)
+{
+	unsigned char *memory = share_new(MB(2));
+	unsigned char *second = share_map(NULL, MB(2), RW);
+	char device[32];
+	int number, fd;
+
+	zram_add(1 << 20, device, &number);
+	fd = open(device, O_RDWR | O_DIRECT | O_CLOEXEC);
+	EXPECT(fd >= 0);
+	fill(memory, MB(1), 1);
+	EXPECT_EQ(pwrite(fd, memory, MB(1), 0), MB(1));
+	EXPECT_ERRNO(pread(fd, memory + MB(1), page_bytes, 0), EFAULT);
+	fill(memory + MB(1), MB(1), 77);
+	EXPECT_EQ(pread(fd, memory + MB(1), MB(1), 0), MB(1));
+	EXPECT(is_filled(second + MB(1), MB(1), 1));
+	EXPECT(mmlab_mshare_protect(memory, page_bytes, PROT_READ) == 0);
+	EXPECT_ERRNO(pread(fd, memory, page_bytes, 0), EFAULT);
+	EXPECT(close(fd) == 0);
+	EXPECT(unlink(SHARE_PATH) == 0);
+	zram_remove(number);
+}
+
+/* Beyond the group's limit somebody dies, and the others go on. */
+static void out_of_memory(void)
+{
+	unsigned char *memory;
+	int status;
+	pid_t pid;
+
+	group_enter();
+	file_write_text("/sys/fs/cgroup/mmlab-mshare/memory.max", "16M");
+	memory = share_new(MB(64));
+	fill(memory, MB(2), 1);
+	pid = fork_child();
+	if (pid == 0) {
+		file_write_text("/proc/self/oom_score_adj", "1000");
+		fill(memory + MB(2), MB(62), 2);
+		_exit(0);
+	}
+	EXPECT(waitpid(pid, &status, 0) == pid);
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	file_write_text("/sys/fs/cgroup/mmlab-mshare/memory.max", "max");
+	EXPECT(is_filled(memory, MB(2), 1));
+	fill(memory, MB(2), 3);
+	EXPECT(munmap(memory, MB(64)) == 0);
+	EXPECT(unlink(SHARE_PATH) == 0);
+	EXPECT_EQ(check_live_objects(), 0);
+	group_leave();
+}
+
+static const struct mshare_check checks[] = {
+	{ "fork-inherits", fork_inherits },
+	{ "fork-inherits-despite-signal", fork_inherits_despite_signal },
+	{ "madvise-dontfork", madvise_dontfork },
+	{ "madvise-keeponfork", madvise_keeponfork },
+	{ "exec-drops", exec_drops },
+	{ "creator-leaves-first", creator_leaves_first },
+	{ "killed-leaves-nothing", killed_leaves_nothing },
+	{ "threads-attach-together", threads_attach_together },
+	{ "munmap-partial-refused", munmap_partial_refused },
+	{ "mremap-refused", mremap_refused },
+	{ "mprotect-refused", mprotect_refused },
+	{ "madvise-all", madvise_all },
+	{ "mlock-has-no-effect", mlock_has_no_effect },
+	{ "proc-readers", proc_readers },
+	{ "debuggers-access", debuggers_access },
+	{ "futexes-wake", futexes_wake },
+	{ "system-calls-copy", system_calls_copy },
+	{ "file-is-shared-with-others", file_is_shared_with_others },
+	{ "file-is-truncated", file_is_truncated },
+	{ "file-gets-holes", file_gets_holes },
+	{ "files-are-told-apart", files_are_told_apart },
+	{ "file-on-tmpfs-removed", file_on_tmpfs_removed },
+	{ "file-collapses", file_collapses },
+	{ "file-is-huge", file_is_huge },
+	{ "reclaim-and-swap", reclaim_and_swap },
+	{ "file-on-disk", file_on_disk },
+	{ "direct-input-output", direct_input_output },
+	{ "out-of-memory", out_of_memory },
+};
+
+/* What exec_drops() executes. */
+static int say_ready(int fd)
+{
+	(void)write(fd, "x", 1);
+	for (;;)
+		(void)pause();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "--say-ready"))
+		return say_ready(atoi(argv[2]));
+	return mshare_checks_run(checks, sizeof(checks) / sizeof(checks[0]),
+				 argc > 1 ? argv[1] : NULL);
+}

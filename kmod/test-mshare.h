@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests of shared page tables have in common. msharefs is mounted for
+ * the whole program; every check removes the names that it made.
+ */
+#ifndef MMLAB_TEST_MSHARE_H
+#define MMLAB_TEST_MSHARE_H
+
+#define CHECK_MECH MMLAB_MECH_MSHARE
+#define CHECK_N_LIVE 4
+#define CHECK_TIMEOUT_S 300
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "test-check.h"
+
+#define TB(n) ((size_t)opaque(n) << 40)
+#define MB(n) ((size_t)(n) << 20)
+
+#define SHARE_PATH MMLAB_MSHARE_DIR "/shared"
+
+enum { CHUNK_BYTES = 2 << 20 };
+
+static size_t page_bytes;
+
+/*
+ * A number that the compiler knows nothing of. gcc 12 takes memory at a constant
+ * address, or at one read from an array, for an object of little or no size, in
+ * which a longer string cannot be.
+ */
+static inline uintptr_t opaque(uintptr_t n)
+{
+	__asm__ volatile("" : "+r"(n));
+	return n;
+}
+
+static inline pid_t fork_child(void)
+{
+	pid_t pid = fork();
+
+	EXPECT(pid >= 0);
+	if (pid == 0)
+		EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+	return pid;
+}
+
+/* A new object by name, mapped for writing where it fits. */
+static inline unsigned char *share_new(size_t bytes)
+{
+	unsigned char *memory;
+	int fd = open(SHARE_PATH, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	EXPECT(fd >= 0);
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	EXPECT(memory != MAP_FAILED);
+	EXPECT(close(fd) == 0);
+	return memory;
+}
+
+/* One more mapping of it, at @addr or anywhere. */
+static inline unsigned char *share_map(void *addr, size_t bytes, int prot)
+{
+	unsigned char *memory;
+	int fd = open(SHARE_PATH,
+		      (prot & PROT_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+
+	EXPECT(fd >= 0);
+	memory = mmap(addr, bytes, prot,
+		      MAP_SHARED | (addr ? MAP_FIXED_NOREPLACE : 0), fd, 0);
+	EXPECT(memory != MAP_FAILED);
+	EXPECT(close(fd) == 0);
+	return memory;
+}
+
+static inline struct mmlab_mshare_info share_info(const void *memory)
+{
+	struct mmlab_mshare_info info;
+
+	EXPECT(mmlab_mshare_info(memory, &info) == 0);
+	return info;
+}
+
+static inline long minor_faults(void)
+{
+	struct rusage usage;
+
+	EXPECT(getrusage(RUSAGE_THREAD, &usage) == 0);
+	return usage.ru_minflt;
+}
+
+/* A field of a file such as /proc/self/status, in kB. */
+static inline long proc_kb(const char *path, const char *field)
+{
+	FILE *file = fopen(path, "re");
+	size_t n = strlen(field);
+	char line[512];
+	long kb = -1;
+
+	EXPECT(file);
+	while (kb < 0 && fgets(line, sizeof(line), file))
+		if (!strncmp(line, field, n) && line[n] == ':')
+			kb = strtol(line + n + 1, NULL, 10);
+	EXPECT(fclose(file) == 0);
+	EXPECT(kb >= 0);
+	return kb;
+}
+
+static sigjmp_buf access_return;
+
+static void on_access_signal(int number)
+{
+	siglongjmp(access_return, number);
+}
+
+/* The signal that an access by this very process gets, or 0. */
+static inline int access_signal(volatile unsigned char *address, bool write)
+{
+	struct sigaction action = { .sa_handler = on_access_signal };
+	int number;
+
+	EXPECT(sigaction(SIGSEGV, &action, NULL) == 0);
+	EXPECT(sigaction(SIGBUS, &action, NULL) == 0);
+	number = sigsetjmp(access_return, 1);
+	if (number == 0) {
+		if (write)
+			*address = *address;
+		else
+			(void)*address;
+	}
+	EXPECT(signal(SIGSEGV, SIG_DFL) != SIG_ERR);
+	EXPECT(signal(SIGBUS, SIG_DFL) != SIG_ERR);
+	return number;
+}
+
+/* Memory for words between a check's processes. */
+static inline void *words_new(void)
+{
+	void *words = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	EXPECT(words != MAP_FAILED);
+	return words;
+}
+
+struct mshare_check {
+	const char *name;
+	void (*run)(void);
+};
+
+static inline int mshare_checks_run(const struct mshare_check *checks,
+				    size_t n_checks, const char *filter)
+{
+	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	check_begin();
+	if (geteuid() != 0) {
+		printf("1..0 # SKIP mounting msharefs needs root\n");
+		return EXIT_SKIP;
+	}
+	if (mount("msharefs", MMLAB_MSHARE_DIR, "msharefs", 0, NULL) < 0) {
+		perror("mount msharefs");
+		return 1;
+	}
+	for (size_t i = 0; i < n_checks; i++) {
+		if (filter && !strstr(checks[i].name, filter))
+			continue;
+		check_run(checks[i].name, NULL, checks[i].run);
+		/* Names that a failed check left would fail the next ones. */
+		(void)unlink(SHARE_PATH);
+	}
+	if (umount(MMLAB_MSHARE_DIR) < 0) {
+		perror("umount msharefs");
+		return 1;
+	}
+	return check_finish();
+}
+
+#endif /* MMLAB_TEST_MSHARE_H */
