@@ -32,6 +32,7 @@ struct mmlab_case {
 
 	/* set in the executed child only */
 	unsigned int task;
+	unsigned int n_peers; /* opened so far */
 	unsigned int n_cpus;
 	int cpus[2 * MMLAB_MAX_TASKS];
 	uint64_t seed;
@@ -44,7 +45,7 @@ struct mmlab_case {
 const char *mmlab_case_name(const struct mmlab_case *c, char *text, size_t size);
 
 /**
- * mmlab_case_cpus() - CPUs chosen for this case: first those of the tasks, then those of their peers
+ * mmlab_case_cpus() - CPUs chosen for this case: first those of the tasks, then those that their peers take in turn
  * Return: array owned by the case, *ret_n entries.
  */
 const int *mmlab_case_cpus(const struct mmlab_case *c, unsigned int *ret_n);

@@ -15,24 +15,23 @@
 #include "case.h"
 #include "place.h"
 
-/* CPU of this task's peer, or -1 where the case was given none. */
-static int peer_cpu(const struct mmlab_case *c)
+/*
+ * Pins the caller to the place of the task's @nth peer, where the case was given CPUs: every task's first peer comes
+ * before anybody's second one.
+ */
+static int pin_peer(const struct mmlab_case *c, unsigned int nth)
 {
-	unsigned int n_cpus = 0, n_tasks = mmlab_tasks(c);
+	unsigned int n_cpus = 0, n_tasks = mmlab_tasks(c), turn = nth * n_tasks + mmlab_task(c);
 	const int *cpus = mmlab_case_cpus(c, &n_cpus);
 
 	if (!n_cpus)
-		return -1;
-	if (n_cpus > n_tasks)
-		return cpus[n_tasks + mmlab_task(c) % (n_cpus - n_tasks)];
-	return cpus[mmlab_task(c) % n_cpus];
+		return 0;
+	return mmlab_pin_self(n_cpus > n_tasks ? cpus[n_tasks + turn % (n_cpus - n_tasks)] : cpus[turn % n_cpus]);
 }
 
 int mmlab_pin_peer_thread(const struct mmlab_case *c)
 {
-	int cpu = peer_cpu(c);
-
-	return cpu < 0 ? 0 : mmlab_pin_self(cpu);
+	return pin_peer(c, 0);
 }
 
 static _Noreturn void peer_main(const struct mmlab_case *c, pid_t parent, int (*fn)(void *arg), void *arg)
@@ -44,7 +43,7 @@ static _Noreturn void peer_main(const struct mmlab_case *c, pid_t parent, int (*
 	else if (getppid() != parent)
 		r = -ESRCH;
 	if (!r)
-		r = mmlab_pin_peer_thread(c);
+		r = pin_peer(c, c->n_peers - 1);
 	if (!r)
 		r = fn(arg);
 	_exit(r < 0 ? (-r > 255 ? 255 : -r) : 0);
@@ -52,8 +51,10 @@ static _Noreturn void peer_main(const struct mmlab_case *c, pid_t parent, int (*
 
 int mmlab_peer_open(struct mmlab_peer *ret_peer, struct mmlab_case *c, int (*fn)(void *arg), void *arg)
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid(), pid;
 
+	c->n_peers++;
+	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (!pid)

@@ -16,8 +16,8 @@ struct mmlab_peer {
 /**
  * mmlab_peer_open() - fork a peer, pin it, and run a function in it
  * @ret_peer: filled on success
- * @c:        the case, whose CPUs give the peer its place: the next CPU of the case after those of its tasks; with
- *            one CPU only, the same as the task's
+ * @c:        the case, whose CPUs give the peer its place: the next one after those of its tasks and of the peers
+ *            opened before, over and over; with one CPU only, the same as the task's
  * @fn:       runs in the peer; its return value (0 or -errno) becomes the exit status
  * @arg:      handed to @fn
  * Return: 0 or -errno.
@@ -32,7 +32,7 @@ int mmlab_peer_open(struct mmlab_peer *ret_peer, struct mmlab_case *c, int (*fn)
 int mmlab_peer_close(struct mmlab_peer *peer, bool kill_it);
 
 /**
- * mmlab_pin_peer_thread() - pin the calling thread where a peer process would be pinned
+ * mmlab_pin_peer_thread() - pin the calling thread where the first peer process would be pinned
  * For helper threads (a userfaultfd handler, say) that a contender starts itself. Call it first thing in the thread.
  * Return: 0 or -errno.
  */

@@ -319,7 +319,12 @@ static int run_entry(struct mmlab_entry *entry, struct mmlab_knobs *knobs, const
 		return 0;
 	}
 	entry->c.seed = seed;
+	/* A CPU for each task and each one's peer, again if there are too few, and all others for further peers. */
 	entry->c.n_cpus = 2 * mmlab_tasks(&entry->c);
+	if (entry->c.n_cpus < mmlab_place_cpus(place))
+		entry->c.n_cpus = mmlab_place_cpus(place);
+	if (entry->c.n_cpus > 2 * MMLAB_MAX_TASKS)
+		entry->c.n_cpus = 2 * MMLAB_MAX_TASKS;
 	mmlab_place_choose(place, o->pin, entry->c.n_cpus, entry->c.cpus);
 	launch.effort.loops = entry->loops;
 	if (counting) {

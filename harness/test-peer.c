@@ -17,7 +17,8 @@
 #include "test.h"
 
 static const struct mmlab_contender *const no_contenders[] = { NULL };
-static const struct mmlab_scenario scenario = { .name = "test", .contenders = no_contenders };
+static const struct mmlab_axis axes[] = { { .name = "tasks", .kind = MMLAB_AXIS_NUMBER }, { 0 } };
+static const struct mmlab_scenario scenario = { .name = "test", .axes = axes, .contenders = no_contenders };
 
 static char forever[] = "any non-NULL pointer";
 
@@ -81,8 +82,10 @@ static void test_place(struct mmlab_case *c, const struct mmlab_place *place)
 
 	mmlab_place_choose(place, MMLAB_PIN_SPREAD, 2, c->cpus);
 	c->n_cpus = 2;
+	c->n_peers = 0;
 	check(!mmlab_pin_self(c->cpus[0]), "pin the task to CPU %d", c->cpus[0]);
-	check(!run(c, is_on_cpu, &c->cpus[1]), "its peer is on CPU %d", c->cpus[1]);
+	for (int i = 1; i <= 3; i++)
+		check(!run(c, is_on_cpu, &c->cpus[1]), "its peer %d is on the CPU that is left, %d", i, c->cpus[1]);
 	check(!pthread_create(&thread, NULL, pin_thread, c) && !pthread_join(thread, &cpu) && !thread_result &&
 		      (int)(intptr_t)cpu == c->cpus[1],
 	      "so is its helper thread");
@@ -92,6 +95,41 @@ static void test_place(struct mmlab_case *c, const struct mmlab_place *place)
 	check(run(c, is_on_cpu, &c->cpus[0]) == -EINVAL, "a CPU that does not exist");
 	c->n_cpus = 0;
 	check(!run(c, return_it, &(int){ 0 }), "no CPUs chosen: not pinned");
+}
+
+/* Several peers of several tasks: the CPUs behind those of the tasks in turn, first peers first. */
+static void test_turns(struct mmlab_case *c, const struct mmlab_place *place)
+{
+	static const struct {
+		unsigned int n_tasks, n_cpus, task;
+		unsigned int peers[4]; /* places in the list of CPUs */
+	} cases[] = {
+		{ 1, 4, 0, { 1, 2, 3, 1 } },
+		{ 1, 1, 0, { 0, 0, 0, 0 } },
+		{ 2, 4, 0, { 2, 2, 2, 2 } },
+		{ 2, 5, 0, { 2, 4, 3, 2 } },
+		{ 2, 5, 1, { 3, 2, 4, 3 } },
+		{ 2, 2, 1, { 1, 1, 1, 1 } },
+	};
+	int usable[2];
+
+	mmlab_place_choose(place, MMLAB_PIN_SPREAD, 2, usable);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		c->params[0].value = cases[i].n_tasks;
+		c->task = cases[i].task;
+		c->n_cpus = cases[i].n_cpus;
+		c->n_peers = 0;
+		for (unsigned int peer = 0; peer < 4; peer++) {
+			/* All places but the right one are on the other CPU, or nowhere. */
+			for (unsigned int cpu = 0; cpu < c->n_cpus; cpu++)
+				c->cpus[cpu] = usable[0] == usable[1] ? 100000 : usable[1];
+			c->cpus[cases[i].peers[peer]] = usable[0];
+			check(!run(c, is_on_cpu, &usable[0]), "peer %u of task %u of %u on %u CPUs", peer, c->task,
+			      cases[i].n_tasks, c->n_cpus);
+		}
+	}
+	c->task = 0;
+	c->params[0].value = 1;
 }
 
 /* The task dies without closing; the pipe, which the peer holds open, then ends. */
@@ -120,7 +158,7 @@ static void test_orphan(struct mmlab_case *c)
 
 int main(void)
 {
-	struct mmlab_case c = { .scenario = &scenario };
+	struct mmlab_case c = { .scenario = &scenario, .params = { { .value = 1 } } };
 	struct mmlab_place *place = NULL;
 
 	if (!check(!mmlab_place_new(&place), "load the topology"))
@@ -128,6 +166,7 @@ int main(void)
 	test_results(&c);
 	test_orphan(&c);
 	test_place(&c, place);
+	test_turns(&c, place);
 	(void)mmlab_place_free(place);
 	return test_status();
 }
