@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -106,10 +107,12 @@ static int consume_one(struct ipc *p, const struct ipc_ops *ops)
 		ipc_await(p);
 	e = ops->take ? ops->take(p) : 0;
 	command = p->control->command;
-	if (!e && command == IPC_WORK)
+	if (!e && command == IPC_WORK) {
 		said->digest = ipc_digest(said->digest, p->sum);
-	else if (command == IPC_MARK)
+	} else if (command == IPC_MARK) {
+		said->cpu = sched_getcpu(); /* first: its first call is a page fault, too */
 		said->faults = faults_now();
+	}
 	if (!e && ops->give)
 		e = ops->give(p);
 	if (!e && command == IPC_PROBE)
@@ -333,6 +336,7 @@ static const struct mmlab_metric ipc_metrics[] = {
 	{ .name = "copied", .unit = "bytes", .kind = MMLAB_BYTES, .exact = true },
 	{ .name = "flushes", .unit = "flushes", .kind = MMLAB_COUNT, .exact = true },
 	{ .name = "fallbacks", .unit = "mappings", .kind = MMLAB_COUNT, .exact = true },
+	{ .name = "consumer-cpus", .unit = "cpus", .kind = MMLAB_COUNT, .exact = true },
 	{ 0 },
 };
 

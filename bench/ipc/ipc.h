@@ -47,6 +47,7 @@ enum ipc_command {
 struct ipc_said {
 	_Alignas(64) uint64_t digest; /* of the sums of all IPC_WORK operations */
 	uint64_t faults;	      /* so far, as of the last IPC_MARK */
+	int cpu;		      /* where it ran then */
 	pid_t pid;
 	char *addr; /* the contender's: where its buffer is */
 };

@@ -108,6 +108,21 @@ static int check_consumer_faults(struct ipc *p, const uint64_t *before)
 	return 0;
 }
 
+/* CPUs that consumers run on, the producer's included if it is one of them. */
+static unsigned int consumer_cpus(const struct ipc *p)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < p->n_readers; i++) {
+		unsigned int j = 0;
+
+		while (p->control->said[j].cpu != p->control->said[i].cpu)
+			j++;
+		n += j == i;
+	}
+	return n;
+}
+
 int ipc_observe(struct mmlab_case *c)
 {
 	const struct ipc_ops *ops = mmlab_ops(c);
@@ -133,6 +148,7 @@ int ipc_observe(struct mmlab_case *c)
 	mmlab_report(c, "consumer-faults", (double)(p->control->said[0].faults - before[0]) / MARKED_OPS);
 	mmlab_report(c, "copied", ops->copied ? (double)ops->copied(p) : 0);
 	mmlab_report(c, "fallbacks", p->n_fallbacks);
+	mmlab_report(c, "consumer-cpus", consumer_cpus(p));
 	if (p->n_flushes < 0)
 		mmlab_report_missing(c, "flushes", "only the module counts its flushes");
 	else
