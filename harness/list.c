@@ -32,7 +32,7 @@ static json_t *axis_json(const struct mmlab_axis *axis)
 static json_t *contender_json(const struct mmlab_contender *contender, const struct mmlab_place *place)
 {
 	char reason[MMLAB_REASON_BYTES];
-	bool available = mmlab_needs_contender(contender, place, reason);
+	bool available = mmlab_needs_contender(contender, place, MMLAB_PIN_SPREAD, reason);
 
 	return json_pack("{s:s, s:s, s:b, s:b, s:s?}", "name", contender->name, "summary", contender->summary, "full_only",
 			 contender->full_only, "available", available, "reason", available ? NULL : reason);

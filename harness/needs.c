@@ -25,14 +25,15 @@ static bool on_path(const char *command)
 	return false;
 }
 
-bool mmlab_needs_contender(const struct mmlab_contender *contender, const struct mmlab_place *place, char *reason)
+bool mmlab_needs_contender(const struct mmlab_contender *contender, const struct mmlab_place *place, enum mmlab_pin pin,
+			   char *reason)
 {
 	const struct mmlab_needs *needs = &contender->needs;
 	const char *missing;
 
 	if (needs->root && geteuid())
 		(void)snprintf(reason, MMLAB_REASON_BYTES, "needs root; run as root");
-	else if (needs->cpus > mmlab_place_cpus(place))
+	else if (needs->cpus > mmlab_place_cpus(place) && pin != MMLAB_PIN_SAME)
 		(void)snprintf(reason, MMLAB_REASON_BYTES, "needs %u CPUs; %u may be used", needs->cpus,
 			       mmlab_place_cpus(place));
 	else if (needs->nodes > mmlab_place_nodes(place))

@@ -293,13 +293,13 @@ static int save(struct mmlab_run *run, const struct options *o)
 	return r;
 }
 
-static void check_needs(struct mmlab_run *run, const struct mmlab_place *place)
+static void check_needs(struct mmlab_run *run, const struct mmlab_place *place, enum mmlab_pin pin)
 {
 	for (size_t i = 0; i < run->n_entries; i++) {
 		struct mmlab_entry *entry = &run->entries[i];
 		char reason[MMLAB_REASON_BYTES];
 
-		if (!mmlab_needs_contender(entry->c.contender, place, reason) ||
+		if (!mmlab_needs_contender(entry->c.contender, place, pin, reason) ||
 		    !mmlab_needs_case(&entry->c, place, reason))
 			mmlab_entry_stop(entry, MMLAB_STATUS_SKIPPED, reason);
 	}
@@ -470,7 +470,7 @@ static int measure(struct mmlab_run *run, const struct options *o, const struct 
 	r = save(run, o); /* before anything is measured: an unwritable file must not cost a run */
 	if (r < 0)
 		return r;
-	check_needs(run, place);
+	check_needs(run, place, o->pin);
 	mmlab_launch_catch_signals();
 	mmlab_progress_init(&progress, launches_left(run), run->rounds);
 	if (!progress.total) /* all skipped, or all resumed */

@@ -76,6 +76,13 @@ class RunTest(unittest.TestCase):
         self.assertIn("/nonexistent", self.only_case("needs-file", status=77)["reason"])
         self.assertEqual(self.only_case("skips", status=77)["status"], "skipped")
 
+    def test_one_cpu(self):
+        cpus = os.sched_getaffinity(0)
+        self.addCleanup(os.sched_setaffinity, 0, cpus)
+        os.sched_setaffinity(0, {min(cpus)})
+        self.assertIn("needs 2 CPUs; 1 may be used", self.only_case("needs-cpus", status=77)["reason"])
+        self.assertEqual(self.only_case("needs-cpus", "--pin", "same", status=0)["status"], "ok")
+
     def test_failures(self):
         for contender, reason in {
                 "fails-setup": "setting up 3 things: Cannot allocate memory",

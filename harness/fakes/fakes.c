@@ -102,6 +102,10 @@ static const struct mmlab_contender needs_file = {
 	.ops = &(const struct fake_ops){ NO_FLAW },
 };
 
+static const struct mmlab_contender needs_cpus = {
+	.name = "needs-cpus", .summary = "a fake", .needs = { .cpus = 2 }, .ops = &(const struct fake_ops){ NO_FLAW },
+};
+
 static const struct mmlab_contender full = {
 	.name = "full", .summary = "a fake", .full_only = true, .ops = &(const struct fake_ops){ NO_FLAW },
 };
@@ -129,7 +133,8 @@ static const struct mmlab_scenario fake = {
 		{ 0 } },
 	.contenders = (const struct mmlab_contender *const[]){
 		&good, &other, &skips, &fails_setup, &fails_verify, &fails_silently, &hangs, &dies, &wavers,
-		&forgets_metric, &leaves_process, &lacks_number, &task_dies, &needs_file, &turns_knob, &full, NULL },
+		&forgets_metric, &leaves_process, &lacks_number, &task_dies, &needs_file, &needs_cpus, &turns_knob, &full,
+		NULL },
 	.floor = NULL,
 	.baseline = "good",
 	.columns = "pages",
