@@ -70,9 +70,7 @@ static void mapping_beside_truncation(void)
 	int fds[] = { create(CHUNK_BYTES), create(CHUNK_BYTES),
 		      create(CHUNK_BYTES) };
 
-	file_bytes = (size_t)(access("/proc/lockdep_stats", F_OK) == 0 ? 16
-								       : 128)
-		     << 20;
+	file_bytes = (size_t)check_times(128, 4) << 20;
 	memory_file = memfd_create("truncated", MFD_CLOEXEC);
 	EXPECT(memory_file >= 0);
 	/* A process's first notifier waits for more. */

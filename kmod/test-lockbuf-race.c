@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -348,9 +349,12 @@ static void exec_against_lock(void)
 	expect_usable();
 }
 
+/* One after the other, but not for ever: a slow kernel would never map. */
 static void *signal_main(void *arg)
 {
-	while (!atomic_load(&stop))
+	const unsigned int n = check_times(2000, 100);
+
+	while (atomic_load(&n_signals) < n)
 		(void)pthread_kill(*(pthread_t *)arg, SIGUSR1);
 	return NULL;
 }
@@ -387,16 +391,25 @@ static void map_against_signals(void)
 	expect_usable();
 }
 
-/* What a process of the check below does until it is killed. */
+/*
+ * What a process of the check below does until it is killed. It makes way for
+ * the one that makes and kills such processes, and brings a stack for its
+ * thread: a round is mostly what the kernel does for processes.
+ */
 __attribute__((noreturn))
 static void live(unsigned int seed, bool writer)
 {
+	static char stack[65536] __attribute__((aligned(4096)));
+	pthread_attr_t attributes;
 	pthread_t thread;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)setpriority(PRIO_PROCESS, 0, 19);
 	(void)map_here(writer ? PROT_READ | PROT_WRITE : PROT_READ);
-	(void)pthread_create(&thread, NULL, writer ? remap_at_random
-						   : lock_at_random,
+	(void)pthread_attr_init(&attributes);
+	(void)pthread_attr_setstack(&attributes, stack, sizeof(stack));
+	(void)pthread_create(&thread, &attributes,
+			     writer ? remap_at_random : lock_at_random,
 			     (void *)(uintptr_t)seed);
 	(void)(writer ? lock_at_random : remap_at_random)(
 		(void *)(uintptr_t)(seed + 1));
@@ -415,7 +428,7 @@ static void killed_at_random(void)
 	EXPECT(map_here(PROT_READ | PROT_WRITE));
 	for (unsigned int i = 0; i < n_kills; i++) {
 		struct timespec pause = {
-			.tv_nsec = next_random(&seed) % 1000000,
+			.tv_nsec = next_random(&seed) % 500000,
 		};
 		pid_t pids[2];
 		int result;

@@ -44,15 +44,17 @@ static void lock_gives_access(void)
 
 static void hand_over(void)
 {
-	int fd = create(5 * CHUNK_BYTES);
-	unsigned char *memory = map_writer(fd, 5 * CHUNK_BYTES);
-	struct peer peer = peer_start(fd, 5 * CHUNK_BYTES);
+	const size_t bytes = 5 * CHUNK_BYTES;
+	int fd = create(bytes);
+	unsigned char *memory = map_writer(fd, bytes);
+	struct peer peer = peer_start(fd, bytes);
+	const unsigned int n_rounds = check_times(99, 20);
 
 	EXPECT_EQ(peer_do(&peer, PEER_LOCK), -1);
 	EXPECT_EQ(errno, ENXIO);
 	EXPECT_EQ(peer_do(&peer, PEER_MAP_READER), 0);
-	for (int round = 1; round < 100; round++) {
-		size_t offset = (size_t)round * 100000;
+	for (unsigned int round = 1; round <= n_rounds; round++) {
+		size_t offset = (size_t)round * (bytes / (n_rounds + 1));
 
 		lock(fd);
 		set(memory + offset, (unsigned char)round);
@@ -83,9 +85,10 @@ static void writers_exclude_each_other(void)
 	int fd = create(bytes);
 	unsigned char *memory = map_writer(fd, bytes);
 	struct peer peer = peer_start(fd, bytes);
+	const unsigned int n_rounds = check_times(49, 15);
 
 	EXPECT_EQ(peer_do(&peer, PEER_MAP_WRITER), 0);
-	for (unsigned char round = 1; round < 50; round++) {
+	for (unsigned char round = 1; round <= n_rounds; round++) {
 		lock(fd);
 		EXPECT_EQ(look(memory + CHUNK_BYTES), (round - 1) * 2);
 		set(memory + CHUNK_BYTES, (unsigned char)(round * 2 - 1));
@@ -498,10 +501,9 @@ static void *thread_writes(void *arg)
  * How many of 16 pages change, over some rounds, between two looks of the next
  * owner, while two threads write whenever they can.
  */
-static int count_changes(int n_rounds)
+static int count_changes(unsigned int n_rounds)
 {
 	const struct sigaction action = { .sa_handler = access_handler };
-	unsigned char before[16];
 	pthread_t threads[2];
 	struct peer peer;
 	int n_changed = 0;
@@ -516,7 +518,7 @@ static int count_changes(int n_rounds)
 		EXPECT(pthread_create(&threads[i], NULL, thread_writes,
 				      (void *)(i + 1)) == 0);
 
-	for (int round = 0; round < n_rounds; round++) {
+	for (unsigned int round = 0; round < n_rounds; round++) {
 		volatile uint64_t *words = (void *)shared.memory;
 		uint64_t first, second;
 
@@ -527,15 +529,7 @@ static int count_changes(int n_rounds)
 			(void)sched_yield();
 		unlock(shared.fd);
 		EXPECT_EQ(peer_do(&peer, PEER_LOCK), 0);
-		for (size_t i = 0; i < 16; i++) {
-			peer_send(&peer, PEER_LOOK, i * PAGE_BYTES + 8, 0);
-			before[i] = (unsigned char)peer_answer(&peer);
-		}
-		for (size_t i = 0; i < 16; i++) {
-			peer_send(&peer, PEER_LOOK, i * PAGE_BYTES + 8, 0);
-			n_changed += before[i] !=
-				     (unsigned char)peer_answer(&peer);
-		}
+		n_changed += (int)peer_do(&peer, PEER_CHANGES);
 		EXPECT_EQ(peer_do(&peer, PEER_UNLOCK), 0);
 	}
 	atomic_store(&shared.stage, 1);
@@ -551,9 +545,11 @@ static int count_changes(int n_rounds)
 static void unlock_freezes(void)
 {
 	uint64_t violations = check_stat(MMLAB_LOCKBUF_STAT_VIOLATIONS);
+	const unsigned int n_rounds = check_times(30, 15);
 
-	EXPECT_EQ(count_changes(30), 0);
-	EXPECT(check_stat(MMLAB_LOCKBUF_STAT_VIOLATIONS) >= violations + 30);
+	EXPECT_EQ(count_changes(n_rounds), 0);
+	EXPECT(check_stat(MMLAB_LOCKBUF_STAT_VIOLATIONS) >=
+	       violations + n_rounds);
 }
 
 /* The check above can fail: it does without a flush. */

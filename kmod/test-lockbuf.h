@@ -114,13 +114,29 @@ struct peer_reply {
 
 enum peer_command { PEER_MAP_WRITER, PEER_MAP_READER, PEER_LOCK, PEER_WAIT,
 		    PEER_UNLOCK, PEER_LOOK, PEER_SET, PEER_READ_ACCESS,
-		    PEER_WRITE_ACCESS, PEER_UNMAP, PEER_EXIT };
+		    PEER_WRITE_ACCESS, PEER_CHANGES, PEER_UNMAP, PEER_EXIT };
 
 struct peer_request {
 	enum peer_command command;
 	size_t offset;
 	unsigned char value;
 };
+
+/* How many pages somebody else writes to, in their second word, meanwhile. */
+static inline int peer_count_changes(unsigned char *memory, size_t bytes)
+{
+	const struct timespec pause = { .tv_nsec = 1000 * 1000 };
+	volatile uint64_t *words = (volatile uint64_t *)(void *)memory;
+	uint64_t before[16];
+	int n_changed = 0;
+
+	for (size_t i = 0; i < bytes / PAGE_BYTES && i < 16; i++)
+		before[i] = words[i * PAGE_BYTES / 8 + 1];
+	(void)nanosleep(&pause, NULL);
+	for (size_t i = 0; i < bytes / PAGE_BYTES && i < 16; i++)
+		n_changed += before[i] != words[i * PAGE_BYTES / 8 + 1];
+	return n_changed;
+}
 
 __attribute__((noreturn))
 static inline void peer_serve(int fd, size_t bytes, int socket)
@@ -165,6 +181,9 @@ static inline void peer_serve(int fd, size_t bytes, int socket)
 		case PEER_WRITE_ACCESS:
 			reply.result = access_signal(memory + request.offset,
 						     true);
+			break;
+		case PEER_CHANGES:
+			reply.result = peer_count_changes(memory, bytes);
 			break;
 		case PEER_UNMAP:
 			reply.result = munmap(memory,

@@ -517,7 +517,7 @@ static void reclaim_looks_around(void)
 {
 	static const char group[] = "/sys/fs/cgroup/mmlab-reclaim";
 	static const char lru_gen[] = "/sys/kernel/mm/lru_gen/enabled";
-	enum { n_pages = 2048 };
+	const size_t n_pages = check_times(2048, 768);
 	unsigned char *memory;
 	char pid[16];
 	int fd;
@@ -535,7 +535,7 @@ static void reclaim_looks_around(void)
 	file_write_text("/sys/fs/cgroup/mmlab-reclaim/cgroup.procs", pid);
 
 	memory = map_pattern(n_pages);
-	for (int round = 0; round < 4; round++) {
+	for (unsigned int round = check_times(4, 2); round; round--) {
 		for (size_t i = 0; i < n_pages; i += 2) {
 			touch_read(memory + i * page_bytes, 1);
 			touch_write(memory + (i + 1) * page_bytes, 1);

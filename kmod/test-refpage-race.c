@@ -21,7 +21,6 @@
 enum {
 	N_PAGES = 128,
 	N_THREADS = 3,
-	N_OPERATIONS = 400,
 	N_KILLS = 12,
 	N_MEETINGS = 20,
 	N_SIGHTINGS = 200,
@@ -223,6 +222,7 @@ static void threads_join(pthread_t *threads)
 
 static void everything_at_once(void)
 {
+	const unsigned int n_operations = check_times(400, 80);
 	pthread_t threads[N_THREADS];
 	unsigned int seed = 12345;
 	pid_t target = getpid(), outside;
@@ -240,7 +240,7 @@ static void everything_at_once(void)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
 	       MAP_FAILED || errno == EEXIST);
 	threads_start(threads, access_at_random);
-	for (int i = 0; i < N_OPERATIONS; i++)
+	for (unsigned int i = 0; i < n_operations; i++)
 		operate(&seed, i % 16 == 0);
 	atomic_store(&stop, true);
 	threads_join(threads);
