@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lockable buffers: mappings and their page tables. The rules of locking and
- * lifetime are at the head of lockbuf.c.
+ * Lockable buffers: the page tables of a mapping, and how they are put into
+ * the process's own and taken out. The rules of locking and lifetime are at the
+ * head of lockbuf.c.
  *
  * A mapping owns its PTE pages. The kernel never sees one outside of the time
  * in which it is attached, does not count them (mm_inc_nr_ptes()), and never
@@ -10,15 +11,8 @@
  * covers wholly: the kernel's own, empty one stands in the PUD entry whenever
  * ours is not attached, so that it finds, and frees, what it allocated.
  */
-#include <linux/mman.h>
-#include <linux/sched/signal.h>
-#include <linux/slab.h>
-
 #include "compat.h"
 #include "lockbuf.h"
-
-static const struct vm_operations_struct lockbuf_vm_ops;
-static struct workqueue_struct *free_workqueue;
 
 static bool block_is_whole(const struct lockbuf_block *block)
 {
@@ -57,7 +51,41 @@ static void table_free(struct page *page, enum table_level level)
 	lockbuf_count(MMLAB_LOCKBUF_STAT_LIVE_TABLES, -1);
 }
 
-static void map_free(struct lockbuf_map *map)
+/**
+ * lockbuf_blocks_init() - lay out the parts of a new mapping
+ * @map: with room for all entries of parts that are not whole behind @blocks;
+ *	all zero but what is constant
+ *
+ * Return: 0, or -ENOMEM; lockbuf_blocks_deinit() in either case.
+ */
+int lockbuf_blocks_init(struct lockbuf_map *map)
+{
+	unsigned long addr = map->start, end;
+	unsigned long map_end = addr + lockbuf_map_bytes(map->buffer);
+	pmd_t *pmds = (pmd_t *)&map->blocks[map->n_blocks];
+	struct lockbuf_block *block;
+	struct page *page;
+	unsigned int i;
+
+	for (i = 0; i < map->n_blocks; i++, addr = end) {
+		block = &map->blocks[i];
+		end = pud_addr_end(addr, map_end);
+		block->n_chunks = (end - addr) / PMD_SIZE;
+		if (block_is_whole(block)) {
+			page = table_new(TABLE_PMD);
+			if (!page)
+				return -ENOMEM;
+			block->pmds = page_address(page);
+		} else {
+			block->pmds = pmds;
+			pmds += block->n_chunks;
+		}
+	}
+	return 0;
+}
+
+/** lockbuf_blocks_deinit() - free all page tables; no walk can be in them */
+void lockbuf_blocks_deinit(struct lockbuf_map *map)
 {
 	struct lockbuf_block *block;
 	unsigned int i, j;
@@ -73,13 +101,6 @@ static void map_free(struct lockbuf_map *map)
 			table_free(virt_to_page(block->pmds), TABLE_PMD);
 		cond_resched();
 	}
-	kvfree(map);
-}
-
-static void map_free_work(struct work_struct *work)
-{
-	map_free(container_of(to_rcu_work(work), struct lockbuf_map,
-			      free_work));
 }
 
 /*
@@ -190,53 +211,8 @@ unsigned int lockbuf_detach(struct lockbuf_map *map)
 }
 
 /*
- * Somebody is about to change page tables in, or above, the mapping: it is
- * unmapped or moved, the process ends, or soft-dirty bits are cleared. All
- * entries go, whatever part is meant. Places are forgotten, because the tables
- * that they are in may go.
+ * Filling.
  */
-static bool map_invalidate(struct mmu_interval_notifier *notifier,
-			   const struct mmu_notifier_range *range,
-			   unsigned long seq)
-{
-	struct lockbuf_map *map = container_of(notifier, struct lockbuf_map,
-					       notifier);
-	struct lockbuf *buffer = map->buffer;
-	unsigned int i, n_detached;
-	bool known;
-
-	if (IS_ENABLED(MMLAB_PLANT_KEEP_ATTACHED))
-		return true;
-
-	spin_lock(&buffer->lock);
-	mmu_interval_set_seq(notifier, seq);
-	n_detached = lockbuf_detach(map);
-	for (i = 0; i < map->n_blocks; i++)
-		map->blocks[i].slot = NULL;
-	known = map->known;
-	spin_unlock(&buffer->lock);
-
-	/* Whatever UNLOCK's strategy is: tables and pages may be freed next. */
-	if (known)
-		mmlab_flush_tlb_mm_tables(map->mm);
-	if (n_detached)
-		lockbuf_count(MMLAB_LOCKBUF_STAT_INVALIDATED, 1);
-	return true;
-}
-
-static const struct mmu_interval_notifier_ops map_notifier_ops = {
-	.invalidate = map_invalidate,
-};
-
-/*
- * Faults.
- */
-
-static bool may_access(const struct lockbuf *buffer,
-		       const struct lockbuf_map *map)
-{
-	return READ_ONCE(map->owns) || !lockbuf_map_detaches(buffer, map);
-}
 
 static pte_t map_pte(const struct lockbuf_map *map, struct page *page)
 {
@@ -246,12 +222,16 @@ static pte_t map_pte(const struct lockbuf_map *map, struct page *page)
 	return map->writer ? pte_mkdirty(pte) : pte;
 }
 
-/*
- * Writes the entries of those pages of one chunk that exist. First and last
- * count within the chunk.
+/**
+ * lockbuf_ptes_fill() - write the entries of those pages of one chunk that exist
+ * @map: the mapping
+ * @chunk: which 2 MiB of it
+ * @pmd: what lockbuf_chunk_table() returned for it
+ * @first: page within the chunk
+ * @last: likewise, included
  */
-static void ptes_fill(struct lockbuf_map *map, unsigned long chunk, pmd_t pmd,
-		      unsigned int first, unsigned int last)
+void lockbuf_ptes_fill(struct lockbuf_map *map, unsigned long chunk, pmd_t pmd,
+		       unsigned int first, unsigned int last)
 {
 	struct lockbuf *buffer = map->buffer;
 	unsigned long base = chunk * PTRS_PER_PTE;
@@ -287,8 +267,14 @@ static struct lockbuf_block *block_of(struct lockbuf_map *map,
 	return &map->blocks[n];
 }
 
-/* Makes the chunk's table if there is none; returns its PMD entry, or none. */
-static pmd_t chunk_table(struct lockbuf_map *map, unsigned long chunk)
+/**
+ * lockbuf_chunk_table() - make a chunk's PTE page if there is none
+ * @map: the mapping, its buffer not locked
+ * @chunk: which 2 MiB of it
+ *
+ * Return: its PMD entry; none if there is no memory.
+ */
+pmd_t lockbuf_chunk_table(struct lockbuf_map *map, unsigned long chunk)
 {
 	struct lockbuf *buffer = map->buffer;
 	struct lockbuf_block *block;
@@ -350,9 +336,16 @@ static bool slots_are_free(struct lockbuf_block *block, pmd_t *slots)
 	return true;
 }
 
-/* Finds the place of the block's entries and puts them in. */
-static bool fault_attach(struct vm_fault *vmf, struct lockbuf_map *map,
-			 unsigned long chunk)
+/**
+ * lockbuf_fault_attach() - find the place of a block's entries and put them in
+ * @vmf: a fault in the block, which the mapping's owner may have
+ * @map: the mapping, its buffer not locked
+ * @chunk: which 2 MiB of it the fault is in
+ *
+ * Return: false if the kernel's own entries are there, which cannot be.
+ */
+bool lockbuf_fault_attach(struct vm_fault *vmf, struct lockbuf_map *map,
+			  unsigned long chunk)
 {
 	struct lockbuf *buffer = map->buffer;
 	struct lockbuf_block *block;
@@ -381,52 +374,14 @@ static bool fault_attach(struct vm_fault *vmf, struct lockbuf_map *map,
 	return ok;
 }
 
-/*
- * Under mmap_lock: there is no .map_pages, hence no fault under the lock of the
- * VMA alone. UNLOCK holds it for writing, hence access that is granted here
- * cannot slip past the UNLOCK that takes it away.
+/**
+ * lockbuf_block_page_addr() - where a fault would find the place of a block
+ * @map: the mapping
+ * @n: number of the block
+ *
+ * Return: an address in the block that has a page, or 0.
  */
-static vm_fault_t lockbuf_fault(struct vm_fault *vmf)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	struct lockbuf_map *map = vma->vm_private_data;
-	struct lockbuf *buffer = map->buffer;
-	unsigned long chunk = vmf->pgoff / PTRS_PER_PTE;
-	unsigned int i = vmf->pgoff % PTRS_PER_PTE;
-	bool existed;
-	pmd_t pmd;
-
-	/* The other VMA of a failing mremap(2) does not live to see a fault. */
-	if (WARN_ON_ONCE(vma->vm_start != map->start))
-		return VM_FAULT_SIGBUS;
-	if (unlikely(!may_access(buffer, map))) {
-		lockbuf_count(MMLAB_LOCKBUF_STAT_VIOLATIONS, 1);
-		return VM_FAULT_SIGSEGV;
-	}
-	if (unlikely(vmf->pgoff >= buffer->n_pages))
-		return VM_FAULT_SIGBUS;
-
-	existed = READ_ONCE(buffer->pages[vmf->pgoff]);
-	if (!lockbuf_page(buffer, vmf->pgoff))
-		return VM_FAULT_OOM;
-	pmd = chunk_table(map, chunk);
-	if (pmd_none(pmd))
-		return VM_FAULT_OOM;
-
-	/* Who finds a page that somebody else made will want its neighbours. */
-	if (existed)
-		ptes_fill(map, chunk, pmd, 0, PTRS_PER_PTE - 1);
-	else
-		ptes_fill(map, chunk, pmd, i, i);
-
-	if (!fault_attach(vmf, map, chunk))
-		return VM_FAULT_SIGBUS;
-	lockbuf_count(MMLAB_LOCKBUF_STAT_FAULTS, 1);
-	return VM_FAULT_NOPAGE;
-}
-
-/* An address in the block that has a page, or 0. */
-static unsigned long block_page_addr(struct lockbuf_map *map, unsigned int n)
+unsigned long lockbuf_block_page_addr(struct lockbuf_map *map, unsigned int n)
 {
 	struct lockbuf *buffer = map->buffer;
 	struct lockbuf_block *block = &map->blocks[n];
@@ -444,284 +399,4 @@ static unsigned long block_page_addr(struct lockbuf_map *map, unsigned int n)
 				return map->start + index * PAGE_SIZE;
 	}
 	return 0;
-}
-
-/**
- * lockbuf_places_find() - have .fault find the places of all entries
- * @buffer: the buffer, not locked; the caller owns it, or just did
- *
- * So that the first LOCK of a populated buffer, and the first one after
- * page tables were changed, attaches as the others do. Whatever
- * fails is left to the access that needs it.
- */
-void lockbuf_places_find(struct lockbuf *buffer)
-{
-	struct mm_struct *mm = current->mm;
-	unsigned long addr, start = 0;
-	struct vm_area_struct *vma;
-	struct lockbuf_map *map;
-	unsigned int i;
-
-	if (mmap_read_lock_killable(mm))
-		return;
-
-	spin_lock(&buffer->lock);
-	map = lockbuf_map_find(buffer, mm);
-	if (map)
-		start = map->start;
-	spin_unlock(&buffer->lock);
-
-	/* If its VMA can still be found, mmap_lock keeps both. */
-	vma = map ? vma_lookup(mm, start) : NULL;
-	if (!vma || vma->vm_ops != &lockbuf_vm_ops ||
-	    vma->vm_private_data != map)
-		goto unlock;
-
-	for (i = 0; i < map->n_blocks; i++) {
-		if (READ_ONCE(map->blocks[i].slot))
-			continue;
-		addr = block_page_addr(map, i);
-		if (addr && fixup_user_fault(mm, addr, map->writer ?
-					     FAULT_FLAG_WRITE : 0, NULL))
-			break;
-	}
-unlock:
-	mmap_read_unlock(mm);
-}
-
-/*
- * VMAs.
- */
-
-/* Only mremap(2) gets here, for a VMA that it takes back when refused. */
-static void lockbuf_open(struct vm_area_struct *vma)
-{
-	struct lockbuf_map *map = vma->vm_private_data;
-
-	refcount_inc(&map->n_vmas);
-}
-
-static void lockbuf_close(struct vm_area_struct *vma)
-{
-	struct lockbuf_map *map = vma->vm_private_data;
-	struct lockbuf *buffer = map->buffer;
-
-	if (!refcount_dec_and_test(&map->n_vmas))
-		return;
-
-	mmu_interval_notifier_remove(&map->notifier);
-
-	spin_lock(&buffer->lock);
-	hlist_del(&map->link);
-	if (map->owns) {
-		buffer->owner_died = true;
-		lockbuf_count(MMLAB_LOCKBUF_STAT_ABANDONED, 1);
-		lockbuf_owner_clear(buffer);
-	}
-	spin_unlock(&buffer->lock);
-
-	lockbuf_count(MMLAB_LOCKBUF_STAT_LIVE_MAPPINGS, -1);
-	queue_rcu_work(free_workqueue, &map->free_work);
-}
-
-static int lockbuf_may_split(struct vm_area_struct *vma, unsigned long addr)
-{
-	return -EINVAL;
-}
-
-static int lockbuf_mremap(struct vm_area_struct *vma)
-{
-	return -EINVAL;
-}
-
-static int lockbuf_mprotect(struct vm_area_struct *vma, unsigned long start,
-			    unsigned long end, unsigned long flags)
-{
-	return -EINVAL;
-}
-
-
-static const struct vm_operations_struct lockbuf_vm_ops = {
-	.open = lockbuf_open,
-	.close = lockbuf_close,
-	.fault = lockbuf_fault,
-	.may_split = lockbuf_may_split,
-	.mremap = lockbuf_mremap,
-	.mprotect = lockbuf_mprotect,
-};
-
-unsigned long lockbuf_map_bytes(const struct lockbuf *buffer)
-{
-	return ALIGN(buffer->n_pages * PAGE_SIZE, PMD_SIZE);
-}
-
-static struct lockbuf_map *map_new(struct lockbuf *buffer,
-				   const struct vm_area_struct *vma)
-{
-	unsigned long first = vma->vm_start >> PUD_SHIFT;
-	unsigned long last = (vma->vm_end - 1) >> PUD_SHIFT;
-	unsigned int i, n_blocks = last - first + 1, n_pmds = 0;
-	unsigned long addr, end;
-	struct lockbuf_map *map;
-	struct page *page;
-	pmd_t *pmds;
-
-	for (addr = vma->vm_start; addr != vma->vm_end; addr = end) {
-		end = pud_addr_end(addr, vma->vm_end);
-		if (end - addr != PUD_SIZE)
-			n_pmds += (end - addr) / PMD_SIZE;
-	}
-
-	map = kvzalloc(struct_size(map, blocks, n_blocks) +
-		       n_pmds * sizeof(pmd_t), GFP_KERNEL_ACCOUNT);
-	if (!map)
-		return NULL;
-
-	map->mm = vma->vm_mm;
-	map->buffer = buffer;
-	map->writer = vma->vm_flags & VM_WRITE;
-	map->start = vma->vm_start;
-	map->flush_end = vma->vm_start + buffer->n_pages * PAGE_SIZE;
-	/* Not vm_page_prot, which clearing soft-dirty bits write-protects. */
-	map->prot = vm_get_page_prot(vma->vm_flags);
-	map->n_blocks = n_blocks;
-	refcount_set(&map->n_vmas, 1);
-	INIT_RCU_WORK(&map->free_work, map_free_work);
-
-	pmds = (pmd_t *)&map->blocks[n_blocks];
-	for (i = 0, addr = vma->vm_start; i < n_blocks; i++, addr = end) {
-		end = pud_addr_end(addr, vma->vm_end);
-		map->blocks[i].n_chunks = (end - addr) / PMD_SIZE;
-		if (block_is_whole(&map->blocks[i])) {
-			page = table_new(TABLE_PMD);
-			if (!page) {
-				map_free(map);
-				return NULL;
-			}
-			map->blocks[i].pmds = page_address(page);
-		} else {
-			map->blocks[i].pmds = pmds;
-			pmds += map->blocks[i].n_chunks;
-		}
-	}
-	return map;
-}
-
-static int map_populate(struct lockbuf_map *map)
-{
-	unsigned long n_chunks = DIV_ROUND_UP(map->buffer->n_pages,
-					      PTRS_PER_PTE);
-	unsigned long chunk;
-	pmd_t pmd;
-
-	for (chunk = 0; chunk < n_chunks; chunk++) {
-		pmd = chunk_table(map, chunk);
-		if (pmd_none(pmd))
-			return -ENOMEM;
-		ptes_fill(map, chunk, pmd, 0, PTRS_PER_PTE - 1);
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-	}
-	return 0;
-}
-
-/* mmap_lock is held for writing. */
-int lockbuf_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	struct lockbuf *buffer = file->private_data;
-	unsigned long bytes = vma->vm_end - vma->vm_start;
-	struct mm_struct *mm = vma->vm_mm;
-	struct lockbuf_map *map;
-	int err;
-
-	if (!(vma->vm_flags & VM_MAYSHARE) || (vma->vm_flags & VM_EXEC) ||
-	    !(vma->vm_flags & (VM_READ | VM_WRITE)) || vma->vm_pgoff ||
-	    bytes != lockbuf_map_bytes(buffer) ||
-	    !IS_ALIGNED(vma->vm_start, PMD_SIZE))
-		return -EINVAL;
-
-	spin_lock(&buffer->lock);
-	map = lockbuf_map_find(buffer, mm);
-	spin_unlock(&buffer->lock);
-	if (map)
-		return -EBUSY;
-
-	map = map_new(buffer, vma);
-	if (!map)
-		return -ENOMEM;
-
-	if (buffer->flags & MMLAB_LOCKBUF_POPULATE) {
-		err = map_populate(map);
-		if (err)
-			goto free_map;
-	}
-
-	err = mmu_interval_notifier_insert_locked(&map->notifier, mm,
-						  vma->vm_start, bytes,
-						  &map_notifier_ops);
-	if (err) {
-		/* A process's first notifier gives up if a signal is there. */
-		if (err == -EINTR)
-			err = -ERESTARTNOINTR;
-		goto free_map;
-	}
-	/*
-	 * While another invalidation of the process is under way, of whatever
-	 * range, the notifier may be in a queue and not be called. Such a one
-	 * holds no mmap_lock (a file is truncated, a page reclaimed), and is
-	 * waited for: without our notifier, munmap would free our tables.
-	 */
-	mmu_interval_read_begin(&map->notifier);
-
-	mmlab_vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND |
-				VM_DONTCOPY | VM_DONTDUMP);
-	mmlab_vm_flags_clear(vma, VM_MAYEXEC |
-				  (map->writer ? 0 : VM_MAYWRITE));
-	vma->vm_private_data = map;
-	vma->vm_ops = &lockbuf_vm_ops;
-
-	spin_lock(&buffer->lock);
-	hlist_add_head(&map->link, &buffer->maps);
-	spin_unlock(&buffer->lock);
-	lockbuf_count(MMLAB_LOCKBUF_STAT_MMAPS, 1);
-	lockbuf_count(MMLAB_LOCKBUF_STAT_LIVE_MAPPINGS, 1);
-	return 0;
-
-free_map:
-	map_free(map);
-	return err;
-}
-
-/* A large buffer is aligned so that its blocks are whole. */
-unsigned long lockbuf_get_unmapped_area(struct file *file, unsigned long addr,
-					unsigned long bytes, unsigned long pgoff,
-					unsigned long flags)
-{
-	unsigned long align = bytes >= PUD_SIZE ? PUD_SIZE : PMD_SIZE;
-	unsigned long found;
-
-	if (flags & MAP_FIXED)
-		return addr;
-	if (!addr && bytes <= TASK_SIZE - align) {
-		found = thp_get_unmapped_area(file, 0, bytes + align, pgoff,
-					      flags);
-		if (!IS_ERR_VALUE(found))
-			return ALIGN(found, align);
-	}
-	return thp_get_unmapped_area(file, ALIGN(addr, PMD_SIZE), bytes, pgoff,
-				     flags);
-}
-
-int lockbuf_table_init(void)
-{
-	free_workqueue = alloc_workqueue("mmlab-lockbuf", WQ_UNBOUND, 0);
-	return free_workqueue ? 0 : -ENOMEM;
-}
-
-void lockbuf_table_exit(void)
-{
-	/* Every mapping is closed; their work may still wait for RCU. */
-	rcu_barrier();
-	destroy_workqueue(free_workqueue);
 }

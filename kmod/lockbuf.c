@@ -5,8 +5,8 @@
  * LOCK and UNLOCK put a mapping's page tables in and take them out as a whole,
  * by the entries of the level above, so that their cost hardly depends on the
  * size. Pages and page tables are the module's own and survive being taken out.
- * Here are the object, its owner and its commands; lockbuf-table.c has the
- * rest.
+ * Here are the object, its owner and its commands; lockbuf-map.c has its
+ * mappings, lockbuf-table.c their page tables.
  *
  * Locks, outermost first:
  *
@@ -550,6 +550,6 @@ const struct mmlab_mech mmlab_lockbuf_mech = {
 	.n_stats = MMLAB_LOCKBUF_N_STATS,
 	.stat = lockbuf_stat,
 	.caps = lockbuf_caps,
-	.init = lockbuf_table_init,
-	.exit = lockbuf_table_exit,
+	.init = lockbuf_map_init,
+	.exit = lockbuf_map_exit,
 };

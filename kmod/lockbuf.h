@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Lockable buffers, between lockbuf.c (the object, who owns it, its commands)
- * and lockbuf-table.c (its mappings and their page tables). The rules of
- * locking and lifetime are at the head of lockbuf.c.
+ * Lockable buffers, between lockbuf.c (the object, who owns it, its commands),
+ * lockbuf-map.c (its mappings) and lockbuf-table.c (their page tables). The rules
+ * of locking and lifetime are at the head of lockbuf.c.
  */
 #ifndef MMLAB_LOCKBUF_H
 #define MMLAB_LOCKBUF_H
@@ -119,17 +119,27 @@ static __always_inline void lockbuf_count(enum mmlab_lockbuf_stat stat, long n)
 struct page *lockbuf_page(struct lockbuf *buffer, unsigned long index);
 void lockbuf_owner_clear(struct lockbuf *buffer);
 
-/* lockbuf-table.c */
+/* lockbuf-map.c */
 int lockbuf_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long lockbuf_get_unmapped_area(struct file *file, unsigned long addr,
 					unsigned long bytes, unsigned long pgoff,
 					unsigned long flags);
 unsigned long lockbuf_map_bytes(const struct lockbuf *buffer);
-bool lockbuf_attach(struct lockbuf_map *map);
 void lockbuf_places_find(struct lockbuf *buffer);
+int lockbuf_map_init(void);
+void lockbuf_map_exit(void);
+
+/* lockbuf-table.c */
+int lockbuf_blocks_init(struct lockbuf_map *map);
+void lockbuf_blocks_deinit(struct lockbuf_map *map);
+bool lockbuf_attach(struct lockbuf_map *map);
 unsigned int lockbuf_detach(struct lockbuf_map *map);
-int lockbuf_table_init(void);
-void lockbuf_table_exit(void);
+void lockbuf_ptes_fill(struct lockbuf_map *map, unsigned long chunk, pmd_t pmd,
+		       unsigned int first, unsigned int last);
+pmd_t lockbuf_chunk_table(struct lockbuf_map *map, unsigned long chunk);
+bool lockbuf_fault_attach(struct vm_fault *vmf, struct lockbuf_map *map,
+			  unsigned long chunk);
+unsigned long lockbuf_block_page_addr(struct lockbuf_map *map, unsigned int n);
 
 /* The mapping of one process. Under the buffer's lock. */
 static inline struct lockbuf_map *lockbuf_map_find(struct lockbuf *buffer,
