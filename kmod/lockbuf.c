@@ -11,8 +11,9 @@
  * Locks, outermost first:
  *
  *   mmap_lock of a process
- *   lockbuf.lock: the owner, the list of mappings, and whether each mapping's
- *	entries are in (lockbuf_block.attached, .slot)
+ *   lockbuf.lock: the owner (but the only one clears itself without it), the
+ *	list of mappings, and whether each mapping's entries are in
+ *	(lockbuf_block.attached, .slot)
  *   the lock of a PMD page, or page_table_lock for a PUD entry
  *
  * and on its own the lock of a PTE page. lockbuf.lock is never held where
@@ -206,23 +207,38 @@ static void lockbuf_cache_flush(struct lockbuf *buffer)
 void lockbuf_owner_clear(struct lockbuf *buffer)
 {
 	lockdep_assert_held(&buffer->lock);
-	buffer->owners -= buffer->owners > 0 ? 1 : -1;
+	WRITE_ONCE(buffer->owners,
+		   buffer->owners > 0 ? buffer->owners - 1 : 0);
 	/* A waiter queues itself before it asks under this lock. */
+	if (waitqueue_active(&buffer->waiters))
+		wake_up_all(&buffer->waiters);
+}
+
+/*
+ * The same for one who was the only owner, without the lock: nobody changes
+ * ->owners before it is 0, and who finds it so sees all that came before.
+ */
+static void owner_clear_only(struct lockbuf *buffer)
+{
+	/* Before the queue is looked at; a waiter queues itself, then asks. */
+	smp_store_mb(buffer->owners, 0);
 	if (waitqueue_active(&buffer->waiters))
 		wake_up_all(&buffer->waiters);
 }
 
 static bool owner_set(struct lockbuf *buffer, const struct lockbuf_map *map)
 {
+	int owners = smp_load_acquire(&buffer->owners);
+
 	if (buffer->mode == MMLAB_LOCKBUF_SHARED && !map->writer) {
-		if (buffer->owners < 0)
+		if (owners < 0)
 			return false;
-		buffer->owners++;
+		WRITE_ONCE(buffer->owners, owners + 1);
 		return true;
 	}
-	if (buffer->owners)
+	if (owners)
 		return false;
-	buffer->owners = -1;
+	WRITE_ONCE(buffer->owners, -1);
 	return true;
 }
 
@@ -359,9 +375,13 @@ static long lockbuf_unlock(struct lockbuf *buffer, unsigned long arg)
 	if (unlikely(buffer->flags & MMLAB_LOCKBUF_CACHE_FLUSH) && writer)
 		lockbuf_cache_flush(buffer);
 
-	spin_lock(&buffer->lock);
-	lockbuf_owner_clear(buffer);
-	spin_unlock(&buffer->lock);
+	if (likely(READ_ONCE(buffer->owners) < 0)) {
+		owner_clear_only(buffer);
+	} else {
+		spin_lock(&buffer->lock);
+		lockbuf_owner_clear(buffer);
+		spin_unlock(&buffer->lock);
+	}
 	lockbuf_count(MMLAB_LOCKBUF_STAT_UNLOCKS, 1);
 	return 0;
 }

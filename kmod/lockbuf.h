@@ -23,7 +23,8 @@
  * struct lockbuf - one buffer
  * @lock: guards what is not constant here, and the entries of all mappings
  * @owners: 0 if nobody owns it, -1 if one process does and excludes all
- *	others, else the number of readers that share it
+ *	others, else the number of readers that share it; from -1 to 0 goes
+ *	the owner's own UNLOCK, without @lock
  * @owner_died: the next LOCK reports that an owner ended without UNLOCK
  * @mode: enum mmlab_lockbuf_mode; constant
  * @flush: enum mmlab_lockbuf_flush; constant
