@@ -378,7 +378,7 @@ static const struct mmlab_metric lock_metrics[] = {
 static const struct mmlab_preset lock_presets[] = {
 	{ .name = "growth",
 	  .summary = "how the cost grows with the buffer, for the mechanism, its floor and what the kernel offers",
-	  .contenders = "floor,flush-range,lock-range,lock-noflush,memfd-fresh,mprotect",
+	  .contenders = "floor,flush-range,lock-range,lock-cpumask,lock-all,lock-noflush,memfd-fresh,mprotect",
 	  .axes = (const char *const[]){ "size=64K,1M,16M,64M", "touch=none", "threads=1", NULL } },
 	{ .name = "touch",
 	  .summary = "the same with every page written while access is given",
