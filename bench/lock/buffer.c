@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define GIB ((size_t)1 << 30)
 
@@ -38,6 +39,15 @@ static const char *const count_names[MMLAB_LOCKBUF_N_STATS] = {
 	[MMLAB_LOCKBUF_STAT_INVALIDATED] = "invalidations",
 };
 
+/* Page tables of the case before are freed a while after its end: not while counters are compared here. */
+static void await_old_tables(void)
+{
+	struct buffer_counts now;
+
+	for (int i = 0; i < 1000 && !buffer_counts_read(&now) && now.n[MMLAB_LOCKBUF_STAT_LIVE_TABLES]; i++)
+		(void)usleep(1000);
+}
+
 /* At a fixed place, a multiple of 1 GiB, so that whole upper-level entries are covered wherever that is possible. */
 int buffer_open(struct lock *l)
 {
@@ -46,6 +56,7 @@ int buffer_open(struct lock *l)
 	size_t map_bytes = mmlab_lockbuf_map_bytes(l->bytes);
 	void *base;
 
+	await_old_tables();
 	l->fd = mmlab_lockbuf_create(l->bytes, b->mode, b->flush, b->flags | MMLAB_LOCKBUF_POPULATE);
 	if (l->fd < 0)
 		return -errno;
