@@ -95,19 +95,6 @@ static int transfer_marked(struct ipc *p, uint64_t n)
 	return e;
 }
 
-/* The same in every consumer, as each has page tables of its own. */
-static int check_consumer_faults(struct ipc *p, const uint64_t *before)
-{
-	for (unsigned int i = 0; i < p->n_readers; i++) {
-		uint64_t n = p->control->said[i].faults - before[i], expected;
-
-		if (!is_expected(p, ipc_ops(p)->consumer_faults, n, MARKED_OPS, &expected))
-			return mmlab_fail(p->c, 0, "%llu page faults of consumer %u in %d transfers, expected %llu",
-					  (unsigned long long)n, i, MARKED_OPS, (unsigned long long)expected);
-	}
-	return 0;
-}
-
 /* CPUs that consumers run on, the producer's included if it is one of them. */
 static unsigned int consumer_cpus(const struct ipc *p)
 {
@@ -121,6 +108,30 @@ static unsigned int consumer_cpus(const struct ipc *p)
 		n += j == i;
 	}
 	return n;
+}
+
+/* Faults at the same time on one file: a window of pages is mapped without those that somebody else has locked. */
+static bool fault_together(const struct ipc *p)
+{
+	const struct ipc_ops *ops = ipc_ops(p);
+
+	return consumer_cpus(p) > 1 && ops->consumer_faults && ops->consumer_faults(p) > 0;
+}
+
+/* The same in every consumer, as each has page tables of its own. */
+static int check_consumer_faults(struct ipc *p, const uint64_t *before)
+{
+	for (unsigned int i = 0; i < p->n_readers; i++) {
+		uint64_t n = p->control->said[i].faults - before[i], expected;
+
+		if (fault_together(p) && n >= ipc_ops(p)->consumer_faults(p) * MARKED_OPS &&
+		    n <= p->n_pages * MARKED_OPS)
+			continue;
+		if (!is_expected(p, ipc_ops(p)->consumer_faults, n, MARKED_OPS, &expected))
+			return mmlab_fail(p->c, 0, "%llu page faults of consumer %u in %d transfers, expected %llu",
+					  (unsigned long long)n, i, MARKED_OPS, (unsigned long long)expected);
+	}
+	return 0;
 }
 
 int ipc_observe(struct mmlab_case *c)
@@ -145,7 +156,10 @@ int ipc_observe(struct mmlab_case *c)
 		e = check_consumer_faults(p, before);
 	if (e)
 		return e;
-	mmlab_report(c, "consumer-faults", (double)(p->control->said[0].faults - before[0]) / MARKED_OPS);
+	if (fault_together(p))
+		mmlab_report_missing(c, "consumer-faults", "consumers that fault at the same time take more, by chance");
+	else
+		mmlab_report(c, "consumer-faults", (double)(p->control->said[0].faults - before[0]) / MARKED_OPS);
 	mmlab_report(c, "copied", ops->copied ? (double)ops->copied(p) : 0);
 	mmlab_report(c, "fallbacks", p->n_fallbacks);
 	mmlab_report(c, "consumer-cpus", consumer_cpus(p));
