@@ -30,6 +30,7 @@ union mmlab_arg {
 	struct mmlab_mshare_flush_set mshare_flush;
 	struct mmlab_mshare_info mshare_info;
 	struct mmlab_mshare_adopt mshare_adopt;
+	struct mmlab_mshare_populate mshare_populate;
 };
 
 /**

@@ -2,9 +2,10 @@
 /*
  * msharefs: shared objects by name.
  *
- * A new file is an object without memory. The first mapping gives it zeroes of
- * that length, which others may then attach as far as the file's mode lets
- * them open it. One instance, wherever it is mounted; unmounting it, which
+ * A new file is an object without size. Either its first mapping makes it
+ * zeroes of that length, or ftruncate() gives it a size, and what is in it
+ * comes by ioctl: mshare-region.c. Others may then attach it as far as the
+ * file's mode lets them open it. One instance, wherever it is mounted; unmounting it, which
  * needs all files and mappings to be gone, deletes everything.
  */
 #include <linux/fs.h>
@@ -65,15 +66,15 @@ static ssize_t object_read(struct file *file, char __user *buffer,
 
 	mutex_lock(&share->lock);
 	range.start = share->start;
-	range.bytes = share->memory ? share->bytes : 0;
+	range.bytes = share->bytes;
 	mutex_unlock(&share->lock);
-	if (!range.bytes)
+	if (!range.start)
 		return 0;
 	return simple_read_from_buffer(buffer, bytes, pos, &range,
 				       sizeof(range));
 }
 
-/* The first mapping. The object's lock is held. */
+/* The first mapping, if the size is not given. The object's lock is held. */
 static int object_establish(struct mshare *share, struct vm_area_struct *vma)
 {
 	unsigned long bytes = vma->vm_end - vma->vm_start;
@@ -104,12 +105,17 @@ static int object_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 
 	mutex_lock(&share->lock);
-	if (!share->memory)
+	if (!share->bytes)
 		err = object_establish(share, vma);
 	else if (share->bytes != bytes)
 		err = -EINVAL;
 	host = err ? ERR_PTR(err) :
-		mshare_host_get(share, mshare_access_of(vma), share->memory);
+		mshare_host_get(share, mshare_access_of(vma), NULL);
+	if (!IS_ERR(host)) {
+		i_size_write(file_inode(file), bytes);
+		if (!share->start)
+			share->start = vma->vm_start;
+	}
 	mutex_unlock(&share->lock);
 	if (IS_ERR(host))
 		return PTR_ERR(host);
@@ -123,24 +129,49 @@ static int object_fsync(struct file *file, loff_t start, loff_t end,
 	return mshare_fsync(mshare_fs_share(file), start, end, datasync);
 }
 
+static long object_fallocate(struct file *file, int mode, loff_t offset,
+			     loff_t bytes)
+{
+	int err;
+
+	if (mode)
+		return -EOPNOTSUPP;
+	if (offset)
+		return -EINVAL;
+	err = mshare_region_init(mshare_fs_share(file), bytes);
+	if (!err)
+		i_size_write(file_inode(file), bytes);
+	return err;
+}
+
 static const struct file_operations object_fops = {
 	.owner = THIS_MODULE,
 	.read = object_read,
 	.mmap = object_mmap,
+	.fallocate = object_fallocate,
+	.unlocked_ioctl = mshare_region_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.get_unmapped_area = mshare_get_unmapped_area,
 	.fsync = object_fsync,
 	.llseek = default_llseek,
 };
 
-/* The size is given by the first mapping, and once for all. */
+/* A size is given once for all. */
 static int object_setattr(struct mmlab_idmap *idmap, struct dentry *dentry,
 			  struct iattr *attr)
 {
-	if (attr->ia_valid & ATTR_SIZE) {
-		if (attr->ia_size)
-			return -EINVAL;
-		/* O_TRUNC and the like: there are no contents to lose. */
+	int err = setattr_prepare(idmap, dentry, attr);
+
+	if (err)
+		return err;
+	/* O_TRUNC and the like: there are no contents to lose. */
+	if ((attr->ia_valid & ATTR_SIZE) && !attr->ia_size)
 		attr->ia_valid &= ~ATTR_SIZE;
+	if (attr->ia_valid & ATTR_SIZE) {
+		err = mshare_region_init(d_inode(dentry)->i_private,
+					 attr->ia_size);
+		if (err)
+			return err;
 	}
 	return simple_setattr(idmap, dentry, attr);
 }
@@ -219,6 +250,8 @@ static int fs_fill(struct super_block *sb, struct fs_context *fc)
 	struct dentry *dentry;
 	struct inode *inode;
 
+	/* mmap() wants to know, too. */
+	sb->s_maxbytes = MAX_LFS_FILESIZE;
 	sb->s_blocksize = PAGE_SIZE;
 	sb->s_blocksize_bits = PAGE_SHIFT;
 	sb->s_magic = MSHAREFS_MAGIC;

@@ -323,7 +323,6 @@ static int guest_mprotect(struct vm_area_struct *vma, unsigned long start,
 	return -EINVAL;
 }
 
-
 static int guest_access(struct vm_area_struct *vma, unsigned long addr,
 			void *buffer, int bytes, int write)
 {

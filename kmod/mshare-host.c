@@ -15,49 +15,12 @@
  * the kernel would resolve in the guest, whose fault finds them.
  */
 #include <linux/highmem.h>
-#include <linux/mman.h>
-#include <linux/kthread.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "compat.h"
 #include "mshare.h"
-
-/*
- * What needs the host to be current->mm is done by a worker. A completion, not
- * flush_work(): lock checking would take the lock that the caller may hold, a
- * guest's mmap_lock, and the host's, for one and the same.
- */
-struct host_job {
-	struct work_struct work;
-	struct completion done;
-	int (*run)(struct host_job *job);
-	int result;
-	struct mshare_host *host;
-	struct file *file;
-	unsigned long offset;
-	unsigned long bytes;
-	int prot;
-};
-
-static void job_work(struct work_struct *work)
-{
-	struct host_job *job = container_of(work, struct host_job, work);
-
-	job->result = job->run(job);
-	complete(&job->done);
-}
-
-static int job_run(struct host_job *job)
-{
-	INIT_WORK_ONSTACK(&job->work, job_work);
-	init_completion(&job->done);
-	queue_work(mshare_workers, &job->work);
-	wait_for_completion(&job->done);
-	destroy_work_on_stack(&job->work);
-	return job->result;
-}
 
 /*
  * Flushing.
@@ -141,60 +104,9 @@ static const struct mmu_notifier_ops flusher_ops = {
  * Opening and closing.
  */
 
-static int job_map(struct host_job *job)
-{
-	struct mm_struct *mm = job->host->mm;
-	struct vm_area_struct *vma;
-	unsigned long addr;
-	int err = 0;
-
-	addr = vm_mmap(job->file, MSHARE_HOST_START, job->bytes, job->prot,
-		       MAP_SHARED | MAP_FIXED, job->offset);
-	if (IS_ERR_VALUE(addr))
-		return addr;
-
-	/* Entries that a driver, or hugetlbfs, made in a way of its own */
-	mmap_write_lock(mm);
-	vma = find_vma(mm, MSHARE_HOST_START);
-	if (!vma || (vma->vm_flags & (VM_SPECIAL | VM_HUGETLB)) ||
-	    !vma->vm_ops || !vma->vm_ops->fault)
-		err = -EINVAL;
-	else
-		err = mmlab_anon_vma_prepare(vma);
-	mmap_write_unlock(mm);
-	return err;
-}
-
-static int job_open(struct host_job *job)
-{
-	struct mshare_host *host = job->host;
-	int err;
-
-	host->mm = mmlab_host_mm_alloc();
-	if (!host->mm)
-		return -ENOMEM;
-#ifdef CONFIG_MEMCG
-	RCU_INIT_POINTER(host->mm->owner, host->charged);
-#endif
-
-	kthread_use_mm(host->mm);
-	err = job_map(job);
-	kthread_unuse_mm(host->mm);
-	if (err)
-		goto put_mm;
-
-	err = mmu_notifier_register(&host->flusher, host->mm);
-	if (err)
-		goto put_mm;
-	return 0;
-
-put_mm:
-	mmput(host->mm);
-	return err;
-}
-
-struct mshare_host *mshare_host_open(struct mshare *share, struct file *file,
-				     enum mshare_access access)
+struct mshare_host *mshare_host_open(struct mshare *share,
+				     enum mshare_access access,
+				     const struct mshare_piece *piece)
 {
 	struct mshare_host *host;
 	int err;
@@ -204,29 +116,22 @@ struct mshare_host *mshare_host_open(struct mshare *share, struct file *file,
 		return ERR_PTR(-ENOMEM);
 
 	host->share = share;
+	host->access = access;
 	host->flusher.ops = &flusher_ops;
 	host->charged = get_task_struct(current);
+	mutex_init(&host->tables_lock);
 	spin_lock_init(&host->guests_lock);
 	INIT_LIST_HEAD(&host->guests);
 
-	err = job_run(&(struct host_job){
-		.run = job_open,
-		.host = host,
-		.file = file,
-		.offset = share->first_page << PAGE_SHIFT,
-		.bytes = share->bytes,
-		.prot = access == MSHARE_WRITE ? PROT_READ | PROT_WRITE
-					       : PROT_READ,
-	});
-	if (err)
-		goto free_host;
+	err = mshare_map_open(host, piece);
+	if (err) {
+		put_task_struct(host->charged);
+		mutex_destroy(&host->tables_lock);
+		kfree(host);
+		return ERR_PTR(err);
+	}
 	mshare_count(MMLAB_MSHARE_STAT_LIVE_HOSTS);
 	return host;
-
-free_host:
-	put_task_struct(host->charged);
-	kfree(host);
-	return ERR_PTR(err);
 }
 
 struct mshare_host *mshare_host_close(struct mshare_host *host)
@@ -245,43 +150,10 @@ struct mshare_host *mshare_host_close(struct mshare_host *host)
 #endif
 	mmdrop(host->mm);
 	put_task_struct(host->charged);
+	mutex_destroy(&host->tables_lock);
 	kfree(host);
 	mshare_add(MMLAB_MSHARE_STAT_LIVE_HOSTS, -1);
 	return NULL;
-}
-
-/*
- * Protection.
- */
-
-/*
- * mprotect() makes present entries of PROT_NONE that a guest's fault takes for
- * a NUMA hint, and makes accessible again. So they have to go altogether; what
- * was resurrected in between goes with them.
- */
-static int job_protect(struct host_job *job)
-{
-	unsigned long addr = MSHARE_HOST_START + job->offset;
-	int err;
-
-	kthread_use_mm(job->host->mm);
-	err = mmlab_mprotect(addr, job->bytes, job->prot);
-	if (!err && job->prot == PROT_NONE)
-		err = mmlab_dontneed(addr, job->bytes);
-	kthread_unuse_mm(job->host->mm);
-	return err;
-}
-
-int mshare_host_protect(struct mshare_host *host, unsigned long offset,
-			unsigned long bytes, int prot)
-{
-	return job_run(&(struct host_job){
-		.run = job_protect,
-		.host = host,
-		.offset = offset,
-		.bytes = bytes,
-		.prot = prot,
-	});
 }
 
 /*
@@ -297,17 +169,26 @@ static int entry_leave(pte_t *ptep, unsigned long addr, void *unused)
  * The table must be there before the kernel looks for a page: it would map a
  * huge one where there is none.
  */
-static pmd_t *table_ensure(struct mm_struct *mm, unsigned long addr)
+static pmd_t *table_ensure(struct mshare_host *host, unsigned long addr)
 {
-	pmd_t *pmd = mmlab_pmd_walk(mm, addr);
+	pmd_t *pmd = mmlab_pmd_walk(host->mm, addr);
 
 	if (likely(pmd && !pmd_none(*pmd)))
 		return pmd;
-	if (apply_to_page_range(mm, addr & PAGE_MASK, PAGE_SIZE, entry_leave,
-				NULL))
-		return NULL;
-	mshare_count(MMLAB_MSHARE_STAT_TABLES);
-	return mmlab_pmd_walk(mm, addr);
+
+	mutex_lock(&host->tables_lock);
+	pmd = mmlab_pmd_walk(host->mm, addr);
+	if (!pmd || pmd_none(*pmd)) {
+		pmd = NULL;
+		if (!apply_to_page_range(host->mm, addr & PAGE_MASK, PAGE_SIZE,
+					 entry_leave, NULL)) {
+			host->n_tables++;
+			mshare_count(MMLAB_MSHARE_STAT_TABLES);
+			pmd = mmlab_pmd_walk(host->mm, addr);
+		}
+	}
+	mutex_unlock(&host->tables_lock);
+	return pmd;
 }
 
 static bool entry_allows(pmd_t *pmd, unsigned long addr, bool write)
@@ -329,14 +210,13 @@ vm_fault_t mshare_host_fault(struct mshare_host *host, unsigned long offset,
 	pmd_t *pmd;
 
 	vma = find_vma(host->mm, addr);
-	if (WARN_ON_ONCE(!vma || vma->vm_start > addr))
-		return VM_FAULT_SIGBUS;
-	if (!(vma->vm_flags & (write ? VM_WRITE : VM_READ))) {
+	if (!vma || vma->vm_start > addr ||
+	    !(vma->vm_flags & (write ? VM_WRITE : VM_READ))) {
 		mshare_count(MMLAB_MSHARE_STAT_DENIED);
 		return VM_FAULT_SIGSEGV;
 	}
 
-	pmd = table_ensure(host->mm, addr);
+	pmd = table_ensure(host, addr);
 	if (unlikely(!pmd))
 		return VM_FAULT_OOM;
 	if (WARN_ON_ONCE(pmd_trans_huge(*pmd)))
@@ -359,18 +239,35 @@ vm_fault_t mshare_host_fault(struct mshare_host *host, unsigned long offset,
 	return ret & VM_FAULT_MAJOR;
 }
 
+int mshare_host_populate(struct mshare_host *host, unsigned long offset,
+			 unsigned long bytes)
+{
+	unsigned long end = offset + bytes;
+	vm_fault_t ret = 0;
+	pmd_t *pmd;
+
+	mmap_read_lock(host->mm);
+	for (; offset < end && !(ret & VM_FAULT_ERROR); offset += PAGE_SIZE)
+		ret = mshare_host_fault(host, offset, false, &pmd);
+	mmap_read_unlock(host->mm);
+	return ret & VM_FAULT_ERROR ? vm_fault_to_errno(ret, 0) : 0;
+}
+
 int mshare_host_access(struct mshare_host *host, unsigned long offset,
 		       void *buffer, int bytes, bool write)
 {
 	unsigned long addr = MSHARE_HOST_START + offset;
+	struct vm_area_struct *vma;
 	struct page *page = NULL;
-	long n = -ENOMEM;
+	long n = -EFAULT;
 	u8 *memory;
 
 	bytes = min_t(int, bytes, PAGE_SIZE - offset_in_page(addr));
 
 	down_read_nested(&host->mm->mmap_lock, SINGLE_DEPTH_NESTING);
-	if (table_ensure(host->mm, addr))
+	vma = find_vma(host->mm, addr);
+	if (vma && vma->vm_start <= addr && vma->vm_file &&
+	    table_ensure(host, addr))
 		n = mmlab_get_user_page_remote(host->mm, addr & PAGE_MASK,
 					       write ? FOLL_WRITE : 0, &page);
 	mmap_read_unlock(host->mm);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page tables shared between processes: the objects, and the commands.
+ * Page tables shared between processes: the objects.
  *
  * Objects made from a file are found again by what they are of, so that
  * processes which know nothing of each other share: the registry holds no
@@ -103,17 +103,18 @@ static bool file_is_sealed(struct file *file)
 
 struct mshare_host *mshare_host_get(struct mshare *share,
 				    enum mshare_access access,
-				    struct file *file)
+				    const struct mshare_piece *piece)
 {
 	struct mshare_host *host = share->hosts[access];
 
 	lockdep_assert_held(&share->lock);
-	if (access == MSHARE_WRITE && file_is_sealed(file))
+	if (access == MSHARE_WRITE && share->memory &&
+	    file_is_sealed(share->memory))
 		return ERR_PTR(-EPERM);
 	if (host)
 		return host;
 
-	host = mshare_host_open(share, file, access);
+	host = mshare_host_open(share, access, piece);
 	if (!IS_ERR(host))
 		share->hosts[access] = host;
 	return host;
@@ -126,15 +127,18 @@ int mshare_establish(struct mshare *share, struct file *memory,
 	struct mshare_host *host;
 
 	lockdep_assert_held(&share->lock);
-	share->first_page = first_page;
-	share->start = start;
 	share->bytes = bytes;
-	host = mshare_host_get(share, MSHARE_WRITE, memory);
+	host = mshare_host_get(share, MSHARE_WRITE, &(struct mshare_piece){
+		.file = memory, .bytes = bytes, .first_page = first_page,
+		.prot = PROT_READ | PROT_WRITE });
 	if (IS_ERR(host)) {
+		share->bytes = 0;
 		fput(memory);
 		return PTR_ERR(host);
 	}
 	share->memory = memory;
+	share->first_page = first_page;
+	share->start = start;
 	return 0;
 }
 
@@ -154,8 +158,8 @@ static int part_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 
 	mutex_lock(&share->lock);
-	/* Who may write has a descriptor whose making made that host. */
-	host = mshare_host_get(share, mshare_access_of(vma), share->memory);
+	/* A descriptor for writing was made together with that host. */
+	host = mshare_host_get(share, mshare_access_of(vma), NULL);
 	mutex_unlock(&share->lock);
 	if (IS_ERR(host))
 		return PTR_ERR(host);
@@ -164,14 +168,29 @@ static int part_mmap(struct file *file, struct vm_area_struct *vma)
 
 int mshare_fsync(struct mshare *share, loff_t start, loff_t end, int datasync)
 {
-	loff_t offset = (loff_t)share->first_page << PAGE_SHIFT;
+	struct mshare_piece piece;
+	struct mshare_host *host;
+	unsigned long offset;
+	loff_t first, last;
+	int err = 0;
 
-	/* Set once and for all before there was a mapping to be synchronised. */
-	if (!share->memory)
+	mutex_lock(&share->lock);
+	host = share->hosts[MSHARE_WRITE] ?: share->hosts[MSHARE_READ];
+	mutex_unlock(&share->lock);
+	if (!host)
 		return 0;
-	if (check_add_overflow(end, offset, &end))
-		end = LLONG_MAX;
-	return vfs_fsync_range(share->memory, start + offset, end, datasync);
+
+	end = min_t(loff_t, end, share->bytes - 1);
+	for (offset = start; offset <= end && !err; offset += piece.bytes) {
+		mshare_piece_get(host, offset, &piece);
+		if (!piece.file)
+			continue;
+		first = (loff_t)piece.first_page << PAGE_SHIFT;
+		last = first + min_t(loff_t, piece.bytes - 1, end - offset);
+		err = vfs_fsync_range(piece.file, first, last, datasync);
+		fput(piece.file);
+	}
+	return err;
 }
 
 static int part_fsync(struct file *file, loff_t start, loff_t end,
@@ -239,7 +258,7 @@ unlock:
 	return share;
 }
 
-static bool file_is_shareable(struct file *file)
+bool mshare_is_shareable(struct file *file)
 {
 	struct inode *inode = file_inode(file);
 
@@ -273,7 +292,7 @@ static int run_file(union mmlab_arg *arg, struct mmlab_reply *reply)
 	if (!file)
 		return -EBADF;
 	err = -EINVAL;
-	if (!file_is_shareable(file))
+	if (!mshare_is_shareable(file))
 		goto put_file;
 	err = -EACCES;
 	if (!(file->f_mode & FMODE_READ) ||
@@ -287,7 +306,10 @@ static int run_file(union mmlab_arg *arg, struct mmlab_reply *reply)
 
 	mutex_lock(&share->lock);
 	host = mshare_host_get(share, writes ? MSHARE_WRITE : MSHARE_READ,
-			       file);
+			       &(struct mshare_piece){
+		.file = file, .bytes = args->bytes,
+		.first_page = args->offset >> PAGE_SHIFT,
+		.prot = PROT_READ | PROT_WRITE });
 	mutex_unlock(&share->lock);
 	err = PTR_ERR_OR_ZERO(host);
 	if (err)
@@ -318,213 +340,6 @@ put_file:
 	return err;
 }
 
-/*
- * Commands about the caller's own mapping.
- */
-
-/* What the command is about: found under mmap_lock, used without. */
-struct target {
-	struct file *file;
-	struct mshare *share;
-	unsigned long start;
-	unsigned long bytes;
-	bool writes;
-};
-
-static int target_get(unsigned long addr, struct target *ret)
-{
-	struct vm_area_struct *vma;
-
-	if (!current->mm || mmap_read_lock_killable(current->mm))
-		return -EINTR;
-	vma = mshare_guest_vma(current->mm, addr);
-	if (vma) {
-		ret->file = get_file(vma->vm_file);
-		ret->share = mshare_of_file(vma->vm_file);
-		ret->start = vma->vm_start;
-		ret->bytes = vma->vm_end - vma->vm_start;
-		ret->writes = vma->vm_flags & VM_WRITE;
-	}
-	mmap_read_unlock(current->mm);
-	return vma ? 0 : -ENOMEM;
-}
-
-static void target_put(struct target *target)
-{
-	fput(target->file);
-}
-
-static int protect(struct mshare *share, unsigned long offset,
-		   unsigned long bytes, int prot)
-{
-	int access, err = 0;
-
-	mutex_lock(&share->lock);
-	/* Those who write first: losing access is what is urgent. */
-	for (access = MSHARE_WRITE; access >= MSHARE_READ && !err; access--) {
-		int host_prot = access == MSHARE_WRITE ? prot :
-							 prot & ~PROT_WRITE;
-
-		if (share->hosts[access])
-			err = mshare_host_protect(share->hosts[access], offset,
-						  bytes, host_prot);
-	}
-	mutex_unlock(&share->lock);
-	return err;
-}
-
-static int run_protect(union mmlab_arg *arg, struct mmlab_reply *reply)
-{
-	struct mmlab_mshare_protect *args = &arg->mshare_protect;
-	struct target target;
-	u64 offset;
-	int err;
-
-	if (args->reserved || !args->bytes || !PAGE_ALIGNED(args->addr) ||
-	    !PAGE_ALIGNED(args->bytes) ||
-	    (args->prot != PROT_NONE && args->prot != PROT_READ &&
-	     args->prot != (PROT_READ | PROT_WRITE)))
-		return -EINVAL;
-
-	err = target_get(args->addr, &target);
-	if (err)
-		return err;
-
-	offset = args->addr - target.start;
-	if (args->bytes > target.bytes - offset)
-		err = -ENOMEM;
-	else if (!target.writes)
-		err = -EACCES;
-	else
-		err = protect(target.share, offset, args->bytes, args->prot);
-	target_put(&target);
-	if (!err)
-		mshare_count(MMLAB_MSHARE_STAT_PROTECTS);
-	return err;
-}
-
-static int run_flush(union mmlab_arg *arg, struct mmlab_reply *reply)
-{
-	struct mmlab_mshare_flush_set *args = &arg->mshare_flush;
-	struct target target;
-	int err;
-
-	if (args->reserved || args->flush > MMLAB_MSHARE_FLUSH_EACH)
-		return -EINVAL;
-	err = target_get(args->addr, &target);
-	if (err)
-		return err;
-	if (target.writes)
-		WRITE_ONCE(target.share->flush, args->flush);
-	else
-		err = -EACCES;
-	target_put(&target);
-	return err;
-}
-
-static int run_info(union mmlab_arg *arg, struct mmlab_reply *reply)
-{
-	struct mmlab_mshare_info *args = &arg->mshare_info;
-	struct mshare_guest *guest;
-	struct mshare_host *host;
-	struct target target;
-	int err, i;
-
-	if (args->reserved)
-		return -EINVAL;
-	err = target_get(args->addr, &target);
-	if (err)
-		return err;
-
-	args->start = target.start;
-	args->bytes = target.share->bytes;
-	args->flush = READ_ONCE(target.share->flush);
-	args->table_bytes = 0;
-	args->n_guests = 0;
-	args->n_attached = 0;
-
-	mutex_lock(&target.share->lock);
-	for (i = 0; i < MSHARE_N_ACCESS; i++) {
-		host = target.share->hosts[i];
-		if (!host)
-			continue;
-		args->table_bytes += mm_pgtables_bytes(host->mm);
-		args->n_attached += atomic_long_read(&host->n_attached);
-		rcu_read_lock();
-		list_for_each_entry_rcu(guest, &host->guests, node)
-			args->n_guests++;
-		rcu_read_unlock();
-	}
-	mutex_unlock(&target.share->lock);
-	target_put(&target);
-	return 0;
-}
-
-/* The file behind exactly that mapping of the caller, with a reference. */
-static struct file *adoptable(unsigned long addr, unsigned long bytes,
-			      unsigned long *ret_first_page)
-{
-	struct file *file = ERR_PTR(-EINVAL);
-	struct vm_area_struct *vma;
-
-	if (mmap_read_lock_killable(current->mm))
-		return ERR_PTR(-EINTR);
-	vma = find_vma(current->mm, addr);
-	if (vma && vma->vm_start == addr && vma->vm_end - addr == bytes &&
-	    (vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_WRITE) &&
-	    vma->vm_file && file_is_shareable(vma->vm_file)) {
-		file = get_file(vma->vm_file);
-		*ret_first_page = vma->vm_pgoff;
-	}
-	mmap_read_unlock(current->mm);
-	return file;
-}
-
-static int run_adopt(union mmlab_arg *arg, struct mmlab_reply *reply)
-{
-	struct mmlab_mshare_adopt *args = &arg->mshare_adopt;
-	unsigned long first_page;
-	struct file *file, *memory;
-	struct mshare *share;
-	int err;
-
-	if (!mmlab_has_host_mm)
-		return -EOPNOTSUPP;
-	if (args->reserved || !args->bytes ||
-	    !IS_ALIGNED(args->addr, MSHARE_ALIGN) ||
-	    !IS_ALIGNED(args->bytes, MSHARE_ALIGN))
-		return -EINVAL;
-
-	file = fget(args->fd);
-	if (!file)
-		return -EBADF;
-	share = mshare_fs_share(file);
-	err = -EINVAL;
-	if (!share)
-		goto put_file;
-	err = -EBADF;
-	if (!(file->f_mode & FMODE_WRITE))
-		goto put_file;
-
-	memory = adoptable(args->addr, args->bytes, &first_page);
-	err = PTR_ERR_OR_ZERO(memory);
-	if (err)
-		goto put_file;
-
-	mutex_lock(&share->lock);
-	if (share->memory) {
-		err = -EEXIST;
-		fput(memory);
-	} else {
-		err = mshare_establish(share, memory, first_page, args->addr,
-				       args->bytes);
-	}
-	mutex_unlock(&share->lock);
-put_file:
-	fput(file);
-	return err;
-}
-
 static const struct mmlab_op mshare_ops[] = {
 	{
 		.cmd = MMLAB_IOC_MSHARE_FILE,
@@ -536,26 +351,32 @@ static const struct mmlab_op mshare_ops[] = {
 		.cmd = MMLAB_IOC_MSHARE_PROTECT,
 		.bytes = sizeof(struct mmlab_mshare_protect),
 		.min_bytes = offsetofend(struct mmlab_mshare_protect, reserved),
-		.run = run_protect,
+		.run = mshare_run_protect,
 	},
 	{
 		.cmd = MMLAB_IOC_MSHARE_FLUSH,
 		.bytes = sizeof(struct mmlab_mshare_flush_set),
 		.min_bytes = offsetofend(struct mmlab_mshare_flush_set,
 					 reserved),
-		.run = run_flush,
+		.run = mshare_run_flush,
 	},
 	{
 		.cmd = MMLAB_IOC_MSHARE_INFO,
 		.bytes = sizeof(struct mmlab_mshare_info),
 		.min_bytes = offsetofend(struct mmlab_mshare_info, reserved),
-		.run = run_info,
+		.run = mshare_run_info,
 	},
 	{
 		.cmd = MMLAB_IOC_MSHARE_ADOPT,
 		.bytes = sizeof(struct mmlab_mshare_adopt),
 		.min_bytes = offsetofend(struct mmlab_mshare_adopt, reserved),
-		.run = run_adopt,
+		.run = mshare_run_adopt,
+	},
+	{
+		.cmd = MMLAB_IOC_MSHARE_POPULATE,
+		.bytes = sizeof(struct mmlab_mshare_populate),
+		.min_bytes = offsetofend(struct mmlab_mshare_populate, bytes),
+		.run = mshare_run_populate,
 	},
 };
 

@@ -2,15 +2,17 @@
 /*
  * Page tables shared between processes: what its files tell each other.
  *
- * mshare.c has the objects and the commands, mshare-host.c the address space
- * that owns the tables, mshare-guest.c the mappings of processes, mshare-fs.c
- * the file system.
+ * mshare.c has the objects, mshare-command.c what a process asks of its own
+ * mapping, mshare-host.c the address space that owns the tables,
+ * mshare-layout.c what that maps, mshare-guest.c the mappings of processes,
+ * mshare-fs.c the file system, mshare-region.c objects made of several files.
  *
  * Lock order, outermost first:
  *
- *   mmap_lock of a guest
+ *   lock of an inode in msharefs; mmap_lock of a guest
  *   mshare.lock
- *   mmap_lock of a host, nested; taken without a guest's by the worker only
+ *   mmap_lock of a host, nested if a guest's is held
+ *   mshare_host.tables_lock
  *   locks of files and pages, page-table locks
  *   mshare_host.guests_lock; pmd_lock of a guest: each innermost
  *
@@ -18,8 +20,10 @@
  * takes no more than the innermost ones: it may come under page-table locks.
  *
  * Lifetime: a mapping holds its file, the file its struct mshare, that its
- * hosts, a host its address space. What runs under RCU, the walks over guests,
- * finds guests whose mm_struct is held until a grace period after they left.
+ * hosts, a host its address space. Commands hold the mapping's file. What runs
+ * under RCU, the walks over guests, finds guests whose mm_struct is held until
+ * a grace period after they left. What a host maps changes under mshare.lock;
+ * tables that it has stay until it ends.
  */
 #ifndef MMLAB_MSHARE_H
 #define MMLAB_MSHARE_H
@@ -40,13 +44,24 @@
 /* Where a host maps its object. Any multiple of PUD_SIZE would do. */
 #define MSHARE_HOST_START (1UL << 32)
 
+enum mshare_access {
+	MSHARE_READ,
+	MSHARE_WRITE,
+	MSHARE_N_ACCESS
+};
+
 /**
  * struct mshare_host - an address space without a process, owner of tables
- * @mm: it maps one object from MSHARE_HOST_START on, and nothing else
+ * @mm: it maps the object from MSHARE_HOST_START on, and nothing else
  * @share: whose it is
+ * @access: what guests may do
+ * @in_use: there may be guests, and tables: what is mapped changes by steps
+ * @has_gap: it must not change any more
  * @flusher: tells when translations must go from TLBs
  * @charged: the task in whose memory control group pages are accounted, after
  *	its death too
+ * @tables_lock: for making tables
+ * @n_tables: how many there are; none goes before the host
  * @guests_lock: protects @guests against changes; walked under RCU
  * @guests: struct mshare_guest
  * @n_attached: guests' entries that point to tables of @mm
@@ -54,17 +69,16 @@
 struct mshare_host {
 	struct mm_struct *mm;
 	struct mshare *share;
+	enum mshare_access access;
+	bool in_use;
+	bool has_gap;
 	struct mmu_notifier flusher;
 	struct task_struct *charged;
+	struct mutex tables_lock;
+	unsigned long n_tables;
 	spinlock_t guests_lock;
 	struct list_head guests;
 	atomic_long_t n_attached;
-};
-
-enum mshare_access {
-	MSHARE_READ,
-	MSHARE_WRITE,
-	MSHARE_N_ACCESS
 };
 
 static inline enum mshare_access mshare_access_of(struct vm_area_struct *vma)
@@ -76,11 +90,11 @@ static inline enum mshare_access mshare_access_of(struct vm_area_struct *vma)
  * struct mshare - an object whose page tables are shared
  * @refs: files, and the inode in msharefs
  * @lock: protects all below until it is set, which happens once
- * @memory: what hosts map, or NULL as long as nobody has mapped the object; of
- *	a file that the caller named, the first one's
+ * @memory: the file that it is a part of, or NULL if it may be of several; what
+ *	hosts map may have come from another open() of it
  * @first_page: where in @memory it begins
- * @start: address of the first mapping, which others ask for
- * @bytes: size
+ * @start: address of the first mapping, which others ask for; 0 without
+ * @bytes: size; 0 as long as it has none
  * @flush: enum mmlab_mshare_flush
  * @hosts: those who write need other entries than those who only read
  * @is_registered: in the list of those that are found by file
@@ -97,6 +111,22 @@ struct mshare {
 	struct mshare_host *hosts[MSHARE_N_ACCESS];
 	bool is_registered;
 	struct list_head node;
+};
+
+/**
+ * struct mshare_piece - a part of an object
+ * @file: what is mapped there, or NULL for nothing
+ * @offset: where in the object
+ * @bytes: its length
+ * @first_page: where in @file
+ * @prot: PROT_READ and PROT_WRITE
+ */
+struct mshare_piece {
+	struct file *file;
+	unsigned long offset;
+	unsigned long bytes;
+	unsigned long first_page;
+	int prot;
 };
 
 /**
@@ -156,10 +186,18 @@ int mshare_establish(struct mshare *share, struct file *memory,
 		     unsigned long first_page, unsigned long start,
 		     unsigned long bytes);
 
-/* The host for @access, made if there is none. The caller holds the lock. */
+/**
+ * mshare_host_get() - the set of tables for one kind of access
+ * @share: the caller holds its lock
+ * @access: which
+ * @piece: what to map if there is no set of tables at all, or NULL. A set for
+ *	reading that comes after the one for writing maps the same as that.
+ *
+ * Return: the host, or an error pointer; -EPERM if a seal forbids it.
+ */
 struct mshare_host *mshare_host_get(struct mshare *share,
 				    enum mshare_access access,
-				    struct file *file);
+				    const struct mshare_piece *piece);
 
 /* fsync(2) and msync(2): passed on to what the object consists of. */
 int mshare_fsync(struct mshare *share, loff_t start, loff_t end, int datasync);
@@ -168,13 +206,15 @@ int mshare_fsync(struct mshare *share, loff_t start, loff_t end, int datasync);
 struct mshare *mshare_of_file(struct file *file);
 bool mshare_fs_is_file(const struct file *file);
 
+/* Whether it may be an object, or a piece of one. */
+bool mshare_is_shareable(struct file *file);
+
 /* mshare-host.c */
 
-struct mshare_host *mshare_host_open(struct mshare *share, struct file *file,
-				     enum mshare_access access);
+struct mshare_host *mshare_host_open(struct mshare *share,
+				     enum mshare_access access,
+				     const struct mshare_piece *piece);
 struct mshare_host *mshare_host_close(struct mshare_host *host);
-int mshare_host_protect(struct mshare_host *host, unsigned long offset,
-			unsigned long bytes, int prot);
 
 /**
  * mshare_host_fault() - make a page accessible in the host
@@ -188,9 +228,37 @@ int mshare_host_protect(struct mshare_host *host, unsigned long offset,
 vm_fault_t mshare_host_fault(struct mshare_host *host, unsigned long offset,
 			     bool write, pmd_t **ret_pmd);
 
+/* What reading each page would do; no lock is held. 0 or -errno. */
+int mshare_host_populate(struct mshare_host *host, unsigned long offset,
+			 unsigned long bytes);
+
 /* Reads or writes one page at most, for a debugger. Bytes, or -errno. */
 int mshare_host_access(struct mshare_host *host, unsigned long offset,
 		       void *buffer, int bytes, bool write);
+
+/* mshare-layout.c: changes under the object's lock */
+
+/* Makes the address space, and maps what mshare_host_get() says. */
+int mshare_map_open(struct mshare_host *host, const struct mshare_piece *piece);
+
+/**
+ * mshare_map() - replace a part of what a host maps
+ * @host: the host
+ * @piece: by what; there is nothing where this failed half-way
+ *
+ * Guests lose access to what was there before this returns.
+ *
+ * Return: 0 or a negative errno.
+ */
+int mshare_map(struct mshare_host *host, const struct mshare_piece *piece);
+
+/* What is mapped at @offset, and how far on; with a reference to its file. */
+void mshare_piece_get(struct mshare_host *host, unsigned long offset,
+		      struct mshare_piece *ret);
+
+/* -ENOMEM where there is nothing, -EACCES where it cannot be written. */
+int mshare_host_protect(struct mshare_host *host, unsigned long offset,
+			unsigned long bytes, int prot);
 
 /* mshare-guest.c */
 
@@ -209,5 +277,20 @@ unsigned long mshare_get_unmapped_area(struct file *file, unsigned long addr,
 int mshare_fs_init(void);
 void mshare_fs_exit(void);
 struct mshare *mshare_fs_share(struct file *file);
+
+/* mshare-region.c */
+
+/* Sizes an object that has no size yet, with nothing in it. */
+int mshare_region_init(struct mshare *share, loff_t bytes);
+long mshare_region_ioctl(struct file *file, unsigned int cmd,
+			 unsigned long addr);
+
+/* mshare-command.c: MMLAB_IOC_MSHARE_PROTECT and so on */
+
+int mshare_run_protect(union mmlab_arg *arg, struct mmlab_reply *reply);
+int mshare_run_flush(union mmlab_arg *arg, struct mmlab_reply *reply);
+int mshare_run_info(union mmlab_arg *arg, struct mmlab_reply *reply);
+int mshare_run_adopt(union mmlab_arg *arg, struct mmlab_reply *reply);
+int mshare_run_populate(union mmlab_arg *arg, struct mmlab_reply *reply);
 
 #endif /* MMLAB_MSHARE_H */

@@ -138,6 +138,18 @@ static inline int access_signal(volatile unsigned char *address, bool write)
 	return number;
 }
 
+/* Writes until it cannot. */
+static inline void write_on(volatile unsigned long *value)
+{
+	struct sigaction action = { .sa_handler = on_access_signal };
+
+	EXPECT(sigaction(SIGSEGV, &action, NULL) == 0);
+	if (sigsetjmp(access_return, 1) == 0)
+		for (;;)
+			(*value)++;
+	_exit(0);
+}
+
 /* Memory for words between a check's processes. */
 static inline void *words_new(void)
 {
@@ -146,6 +158,80 @@ static inline void *words_new(void)
 
 	EXPECT(words != MAP_FAILED);
 	return words;
+}
+
+/* Pages that begin with @byte, and @byte + 1, and so on. */
+static inline void fill(unsigned char *memory, size_t bytes, unsigned char byte)
+{
+	for (size_t i = 0; i < bytes; i += page_bytes)
+		memory[i] = (unsigned char)(byte + i / page_bytes);
+}
+
+static inline bool is_filled(const volatile unsigned char *memory, size_t bytes,
+		      unsigned char byte)
+{
+	for (size_t i = 0; i < bytes; i += page_bytes)
+		if (memory[i] != (unsigned char)(byte + i / page_bytes))
+			return false;
+	return true;
+}
+
+static inline unsigned char *map_shared_pt(int fd, size_t bytes, int prot)
+{
+	unsigned char *memory =
+		mmlab_mmap_shared_pt(NULL, bytes, prot,
+				     MAP_SHARED | MAP_SHARED_PT, fd, 0);
+
+	EXPECT(memory != MAP_FAILED);
+	return memory;
+}
+
+static inline int file_new(size_t bytes)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	EXPECT(fd >= 0);
+	EXPECT(ftruncate(fd, (off_t)bytes) == 0);
+	return fd;
+}
+
+/* The commands of a region. */
+static inline int region_create(int region, size_t region_offset, size_t bytes, int fd,
+		  size_t offset, int prot, unsigned int flags)
+{
+	struct mshare_create arg = {
+		.region_offset = region_offset,
+		.size = bytes,
+		.offset = offset,
+		.prot = (__u32)prot,
+		.flags = flags,
+		.fd = (__u32)fd,
+	};
+
+	return ioctl(region, MSHAREFS_CREATE_MAPPING, &arg);
+}
+
+static inline int region_create_file(int region, size_t region_offset, size_t bytes, int fd,
+		       size_t offset)
+{
+	return region_create(region, region_offset, bytes, fd, offset, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_FIXED);
+}
+
+static inline int region_create_memory(int region, size_t region_offset, size_t bytes)
+{
+	return region_create(region, region_offset, bytes, -1, 0, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS);
+}
+
+static inline int region_unmap(int region, size_t region_offset, size_t bytes)
+{
+	struct mshare_unmap arg = {
+		.region_offset = region_offset,
+		.size = bytes,
+	};
+
+	return ioctl(region, MSHAREFS_UNMAP, &arg);
 }
 
 struct mshare_check {

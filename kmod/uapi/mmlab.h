@@ -54,6 +54,7 @@
 #define MMLAB_IOC_MSHARE_FLUSH _IO(MMLAB_IOC_MAGIC, 0xB2)
 #define MMLAB_IOC_MSHARE_INFO _IO(MMLAB_IOC_MAGIC, 0xB3)
 #define MMLAB_IOC_MSHARE_ADOPT _IO(MMLAB_IOC_MAGIC, 0xB4)
+#define MMLAB_IOC_MSHARE_POPULATE _IO(MMLAB_IOC_MAGIC, 0xB5)
 
 /*
  * These go to the descriptor of a lockable buffer, not to the device. Their
@@ -379,7 +380,10 @@ struct mmlab_lockbuf_create {
  * the same tables. It is mapped with mmap(2), MAP_SHARED, offset 0, in its
  * whole length, at any multiple of MMLAB_MSHARE_ALIGN (the kernel chooses one
  * by itself): either the descriptor that MSHARE_FILE returns, or a file of the
- * file system "msharefs", whose first mapping makes the object.
+ * file system "msharefs". The first mapping of such a file makes it zeroed
+ * memory of that size, and must be writable; unless ftruncate(2) or
+ * fallocate(2) gave it a size before: then it is a region, see struct
+ * mshare_create.
  *
  *   EINVAL  mmap: private, executable or not readable; another offset, length
  *           or alignment
@@ -495,8 +499,9 @@ struct mmlab_mshare_file {
  *
  * When the command returns no process can access the range otherwise; one that
  * tries gets SIGSEGV. Mappings for reading never become writable.
- *   ENOMEM  the range is not within one mapping of a shared object; no memory
- *   EACCES  that mapping is for reading
+ *   ENOMEM  the range is not within one mapping of a shared object, or there is
+ *           nothing in a part of it; no memory
+ *   EACCES  that mapping is for reading; or a piece cannot be made writable
  */
 struct mmlab_mshare_protect {
 	__u32 size;
@@ -533,8 +538,9 @@ struct mmlab_mshare_flush_set {
  * @addr: in: address in the caller's mapping; ENOMEM if there is none
  * @start: out: first address of the mapping
  * @bytes: out: size of the object
- * @table_bytes: out: page tables that all mappings share: those that entries of
- *	mappings point to, and what the hosts need above them but for the top
+ * @table_bytes: out: page tables of the hosts, of all levels but the topmost: what
+ *	VmPTE would be if hosts were processes
+ * @pte_bytes: out: of these, the ones that entries of mappings point to
  * @n_guests: out: mappings
  * @n_attached: out: entries of mappings that point to shared tables
  * @flush: out: enum mmlab_mshare_flush
@@ -547,6 +553,7 @@ struct mmlab_mshare_info {
 	__aligned_u64 start;
 	__aligned_u64 bytes;
 	__aligned_u64 table_bytes;
+	__aligned_u64 pte_bytes;
 	__aligned_u64 n_guests;
 	__aligned_u64 n_attached;
 	__u32 flush;
@@ -577,6 +584,93 @@ struct mmlab_mshare_adopt {
 	__aligned_u64 bytes;
 	__s32 fd;
 	__u32 reserved;
+};
+
+/**
+ * struct mmlab_mshare_populate - MMLAB_IOC_MSHARE_POPULATE: fill tables ahead
+ * @size: in: sizeof(struct mmlab_mshare_populate)
+ * @flags: in: 0, else EOPNOTSUPP
+ * @addr: in: address in the caller's mapping, a multiple of the page size
+ * @bytes: in: multiple of the page size, not 0
+ *
+ * As if the caller had read each page: afterwards nobody's read of them faults,
+ * but for once per table and mapping, and not at all the caller's. Replaces
+ * MAP_POPULATE, which does nothing, and MADV_POPULATE_READ, which fails with
+ * EINVAL. What was filled before an error stays.
+ *   ENOMEM  the range is not within one mapping of a shared object; no memory
+ *   EFAULT  there is nothing, or no access
+ *   EINTR   a fatal signal
+ */
+struct mmlab_mshare_populate {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 addr;
+	__aligned_u64 bytes;
+};
+
+/*
+ * Regions: files of msharefs that ftruncate(2) to a multiple of
+ * MMLAB_MSHARE_ALIGN, or fallocate(2) with mode 0 from offset 0, gave a size.
+ *
+ *   EINVAL      the size is no such multiple, or there is one already (the first
+ *               mapping gives one, too); fallocate: another offset
+ *   EOPNOTSUPP  fallocate: another mode
+ *
+ * Files and memory are mapped into a region by commands of its own, and thereby
+ * into all mappings of the region, those to come as well. An access where
+ * nothing is mapped gets SIGSEGV. fstat(2) gives the size. These are names and
+ * structs of the proposal; the descriptor is that of the region:
+ *
+ *   ENOTTY  no such command
+ *   EACCES  the descriptor is not open for writing
+ *   EINVAL  the region has no size; a length of 0; an offset, or length, that is
+ *           no multiple of the page size; a range that is not within the region
+ *   EINTR   a fatal signal, before anything was changed
+ *   EFAULT  the struct cannot be read
+ */
+#define MSHAREFS_CREATE_MAPPING _IOW('x', 0, struct mshare_create)
+#define MSHAREFS_UNMAP _IOW('x', 1, struct mshare_unmap)
+
+/**
+ * struct mshare_create - MSHAREFS_CREATE_MAPPING: map something into a region
+ * @region_offset: in: where in the region
+ * @size: in: how long
+ * @offset: in: where in the file, a multiple of the page size; not used with
+ *	MAP_ANONYMOUS
+ * @prot: in: PROT_READ, or PROT_READ | PROT_WRITE: the most that any mapping of
+ *	the region gives
+ * @flags: in: MAP_SHARED | MAP_FIXED, and MAP_ANONYMOUS, MAP_NORESERVE
+ * @fd: in: a regular file; not used with MAP_ANONYMOUS
+ *
+ * What was mapped in the range before is not any more. The region keeps the
+ * file, the descriptor may be closed.
+ *   EINVAL  other @flags or @prot; what MSHARE_FILE says of files
+ *   EBADF   @fd is no descriptor
+ *   EACCES  it is not open for reading, or for writing if @prot says so
+ *   EPERM   a seal forbids it
+ *   ENOMEM  no memory, or too many pieces: nothing may be mapped in the range
+ *   and what mmap(2) of the file gives
+ */
+struct mshare_create {
+	__aligned_u64 region_offset;
+	__aligned_u64 size;
+	__aligned_u64 offset;
+	__u32 prot;
+	__u32 flags;
+	__u32 fd;
+};
+
+/**
+ * struct mshare_unmap - MSHAREFS_UNMAP: take out what is mapped
+ * @region_offset: in: where in the region
+ * @size: in: how long; there may be several pieces, parts of them, or nothing
+ *
+ * When the command returns no process can access it.
+ *   ENOMEM  no memory, or too many pieces
+ */
+struct mshare_unmap {
+	__aligned_u64 region_offset;
+	__aligned_u64 size;
 };
 
 #if defined(__cplusplus)
@@ -610,9 +704,14 @@ MMLAB_STATIC_ASSERT(sizeof(struct mmlab_mshare_protect) == 32);
 MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_mshare_protect, prot) == 24);
 MMLAB_STATIC_ASSERT(sizeof(struct mmlab_mshare_flush_set) == 24);
 MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_mshare_flush_set, flush) == 16);
-MMLAB_STATIC_ASSERT(sizeof(struct mmlab_mshare_info) == 64);
-MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_mshare_info, flush) == 56);
+MMLAB_STATIC_ASSERT(sizeof(struct mmlab_mshare_info) == 72);
+MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_mshare_info, flush) == 64);
 MMLAB_STATIC_ASSERT(sizeof(struct mmlab_mshare_adopt) == 32);
 MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_mshare_adopt, fd) == 24);
+MMLAB_STATIC_ASSERT(sizeof(struct mmlab_mshare_populate) == 24);
+MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_mshare_populate, bytes) == 16);
+MMLAB_STATIC_ASSERT(sizeof(struct mshare_create) == 40);
+MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mshare_create, fd) == 32);
+MMLAB_STATIC_ASSERT(sizeof(struct mshare_unmap) == 16);
 
 #endif /* MMLAB_UAPI_MMLAB_H */

@@ -176,6 +176,9 @@ void *mmlab_mmap_shared_pt(void *addr, size_t length, int prot, int flags,
 
 	/* A mapping keeps it; without one it goes. */
 	(void)close(arg.fd);
+	/* As with mmap(2), populating may fail without a word. */
+	if (memory != MAP_FAILED && (flags & MAP_POPULATE))
+		(void)mmlab_mshare_populate(memory, length);
 	errno = error;
 	return memory;
 }
@@ -307,6 +310,17 @@ int mmlab_mshare_protect(void *addr, size_t length, int prot)
 	};
 
 	return device_call(MMLAB_IOC_MSHARE_PROTECT, &arg);
+}
+
+int mmlab_mshare_populate(void *addr, size_t length)
+{
+	struct mmlab_mshare_populate arg = {
+		.size = sizeof(arg),
+		.addr = (uintptr_t)addr,
+		.bytes = length,
+	};
+
+	return device_call(MMLAB_IOC_MSHARE_POPULATE, &arg);
 }
 
 int mmlab_mshare_flush(void *addr, unsigned int flush)

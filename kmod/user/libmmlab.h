@@ -197,6 +197,17 @@ int mshare_unlink(const char *name);
 int mmlab_mshare_protect(void *addr, size_t length, int prot);
 
 /**
+ * mmlab_mshare_populate() - fill shared page tables ahead of accesses
+ * @addr: address in a shared mapping of the caller, a multiple of the page size
+ * @length: a multiple of the page size
+ *
+ * Return: 0, or -1 with errno: EINVAL, ENOMEM as above or if there is no
+ * memory, EFAULT where an access for reading would raise a signal, EINTR,
+ * ENOSYS.
+ */
+int mmlab_mshare_populate(void *addr, size_t length);
+
+/**
  * mmlab_mshare_flush() - choose how a change reaches TLBs
  * @addr: address in a shared mapping of the caller
  * @flush: an enum mmlab_mshare_flush

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a host maps: pieces of files and, where there is none, private memory
+ * that nobody can access and that therefore never has a page.
+ *
+ * Guests' entries point to the host's tables, so the kernel must free none
+ * while it changes what is mapped. It frees a table when it unmaps something
+ * and nothing else is mapped in what the table covers. Hence there are no gaps,
+ * and no step replaces all that a table covers: a longer change is made in
+ * steps from the middle of one table to the middle of the next.
+ *
+ * That also keeps khugepaged away, which empties tables that one mapping covers
+ * wholly, unless it has an anon_vma: each step's mapping gets one before the
+ * next step may complete it.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/hugetlb.h>
+#include <linux/kthread.h>
+#include <linux/mman.h>
+#include <linux/sched/mm.h>
+
+#include "compat.h"
+#include "mshare.h"
+
+/* Where a host tries whether a file can be mapped: before everything else. */
+#define TRIAL_START (MSHARE_HOST_START - PUD_SIZE)
+
+/*
+ * What needs the host to be current->mm is done by a worker. A completion, not
+ * flush_work(): lock checking would take the lock that the caller may hold, a
+ * guest's mmap_lock, and the host's, for one and the same.
+ */
+struct job {
+	struct work_struct work;
+	struct completion done;
+	int (*run)(struct mshare_host *host, const void *arg);
+	struct mshare_host *host;
+	const void *arg;
+	int result;
+};
+
+static void job_work(struct work_struct *work)
+{
+	struct job *job = container_of(work, struct job, work);
+	/* The job that opens the host makes it, and uses it itself. */
+	struct mm_struct *mm = job->host->mm;
+
+	if (mm)
+		kthread_use_mm(mm);
+	job->result = job->run(job->host, job->arg);
+	if (mm)
+		kthread_unuse_mm(mm);
+	complete(&job->done);
+}
+
+static int job_run(struct mshare_host *host,
+		   int (*run)(struct mshare_host *host, const void *arg),
+		   const void *arg)
+{
+	struct job job = { .run = run, .host = host, .arg = arg };
+
+	INIT_WORK_ONSTACK(&job.work, job_work);
+	init_completion(&job.done);
+	queue_work(mshare_workers, &job.work);
+	wait_for_completion(&job.done);
+	destroy_work_on_stack(&job.work);
+	return job.result;
+}
+
+/*
+ * Mapping. All of this runs in the worker.
+ */
+
+static int host_prot(const struct mshare_host *host, int prot)
+{
+	return host->access == MSHARE_WRITE ? prot : prot & ~PROT_WRITE;
+}
+
+static int map(struct mshare_host *host, struct file *file, unsigned long addr,
+	       unsigned long bytes, unsigned long first_page, int prot)
+{
+	if (!file)
+		addr = vm_mmap(NULL, addr, bytes, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
+	else
+		addr = vm_mmap(file, addr, bytes,
+			       host_prot(host, prot),
+			       MAP_SHARED | MAP_FIXED,
+			       first_page << PAGE_SHIFT);
+	return IS_ERR_VALUE(addr) ? (int)addr : 0;
+}
+
+/* Before anything is replaced: whether the file can be mapped, and by pages. */
+static int map_trial(struct mshare_host *host, const struct mshare_piece *piece)
+{
+	struct mm_struct *mm = host->mm;
+	struct vm_area_struct *vma;
+	int err;
+
+	err = map(host, piece->file, TRIAL_START, PAGE_SIZE, piece->first_page,
+		  piece->prot);
+	if (err)
+		return err;
+
+	/* Entries that a driver, or hugetlbfs, made in a way of its own */
+	mmap_read_lock(mm);
+	vma = find_vma(mm, TRIAL_START);
+	if (!vma || (vma->vm_flags & (VM_SPECIAL | VM_HUGETLB)) ||
+	    !vma->vm_ops || !vma->vm_ops->fault)
+		err = -EINVAL;
+	mmap_read_unlock(mm);
+	vm_munmap(TRIAL_START, PAGE_SIZE);
+	return err;
+}
+
+static int map_step(struct mshare_host *host, const struct mshare_piece *piece,
+		    unsigned long offset, unsigned long bytes)
+{
+	unsigned long skipped = (offset - piece->offset) >> PAGE_SHIFT;
+	unsigned long addr = MSHARE_HOST_START + offset;
+	struct mm_struct *mm = host->mm;
+	int err;
+
+	err = map(host, piece->file, addr, bytes, piece->first_page + skipped,
+		  piece->prot);
+	if (err || !piece->file)
+		return err;
+
+	mmap_write_lock(mm);
+	err = mmlab_anon_vma_prepare(find_vma(mm, addr));
+	mmap_write_unlock(mm);
+	return err;
+}
+
+/* Replaces what is there. On failure there is nothing in what was tried. */
+static int map_steps(struct mshare_host *host, const struct mshare_piece *piece)
+{
+	unsigned long offset = piece->offset, end = offset + piece->bytes;
+	struct mshare_piece nothing = { .offset = offset };
+	unsigned long next;
+	int err = 0;
+
+	for (; offset < end && !err; offset = next) {
+		next = end;
+		if (host->in_use)
+			next = min(end, round_down(offset + MSHARE_ALIGN / 2,
+						   MSHARE_ALIGN) +
+				   MSHARE_ALIGN / 2);
+		err = map_step(host, piece, offset, next - offset);
+		if (err && map_step(host, &nothing, offset, next - offset))
+			host->has_gap = true;
+	}
+	if (!err || !piece->file)
+		return err;
+
+	nothing.bytes = offset - piece->offset;
+	(void)map_steps(host, &nothing);
+	return err;
+}
+
+static int job_map(struct mshare_host *host, const void *arg)
+{
+	const struct mshare_piece *piece = arg;
+	int err;
+
+	/* A gap left by a lack of memory: the next step might free a table. */
+	if (host->has_gap)
+		return -ENOMEM;
+	if (piece->file) {
+		err = map_trial(host, piece);
+		if (err)
+			return err;
+	}
+	return map_steps(host, piece);
+}
+
+int mshare_map(struct mshare_host *host, const struct mshare_piece *piece)
+{
+	return job_run(host, job_map, piece);
+}
+
+/*
+ * Opening.
+ */
+
+/* A new host for reading gets what the one for writing has. */
+static int map_copy(struct mshare_host *host, struct mshare_host *from)
+{
+	unsigned long offset, bytes = host->share->bytes;
+	struct mshare_piece piece;
+	int err = 0;
+
+	for (offset = 0; offset < bytes && !err; offset += piece.bytes) {
+		mshare_piece_get(from, offset, &piece);
+		err = map_steps(host, &piece);
+		if (piece.file)
+			fput(piece.file);
+	}
+	return err;
+}
+
+static int job_open(struct mshare_host *host, const void *arg)
+{
+	struct mshare_host *writers = host->share->hosts[MSHARE_WRITE];
+	int err;
+
+	host->mm = mmlab_host_mm_alloc();
+	if (!host->mm)
+		return -ENOMEM;
+#ifdef CONFIG_MEMCG
+	RCU_INIT_POINTER(host->mm->owner, host->charged);
+#endif
+
+	kthread_use_mm(host->mm);
+	err = writers ? map_copy(host, writers) : job_map(host, arg);
+	kthread_unuse_mm(host->mm);
+	if (err)
+		goto put_mm;
+
+	err = mmu_notifier_register(&host->flusher, host->mm);
+	if (err)
+		goto put_mm;
+	host->in_use = true;
+	return 0;
+
+put_mm:
+	mmput(host->mm);
+	return err;
+}
+
+int mshare_map_open(struct mshare_host *host, const struct mshare_piece *piece)
+{
+	return job_run(host, job_open, piece);
+}
+
+void mshare_piece_get(struct mshare_host *host, unsigned long offset,
+		      struct mshare_piece *ret)
+{
+	unsigned long addr = MSHARE_HOST_START + offset;
+	struct mm_struct *mm = host->mm;
+	struct vm_area_struct *vma;
+
+	*ret = (struct mshare_piece){
+		.offset = offset,
+		.bytes = host->share->bytes - offset,
+	};
+	mmap_read_lock(mm);
+	vma = find_vma(mm, addr);
+	if (vma && vma->vm_start > addr) {
+		ret->bytes = vma->vm_start - addr;
+	} else if (vma) {
+		ret->bytes = vma->vm_end - addr;
+		ret->first_page = linear_page_index(vma, addr);
+		ret->prot = (vma->vm_flags & VM_READ ? PROT_READ : 0) |
+			    (vma->vm_flags & VM_WRITE ? PROT_WRITE : 0);
+		if (vma->vm_file)
+			ret->file = get_file(vma->vm_file);
+	}
+	mmap_read_unlock(mm);
+}
+
+/*
+ * Protection.
+ */
+
+/* Whether all of it will do: mprotect() stops in the middle otherwise. */
+static int protect_check(struct mshare_host *host,
+			 const struct mshare_piece *range)
+{
+	unsigned long addr = MSHARE_HOST_START + range->offset;
+	unsigned long end = addr + range->bytes;
+	int prot = host_prot(host, range->prot);
+	struct mm_struct *mm = host->mm;
+	struct vm_area_struct *vma;
+	int err = 0;
+
+	mmap_read_lock(mm);
+	for (; addr < end && !err; addr = vma->vm_end) {
+		vma = find_vma(mm, addr);
+		if (!vma || vma->vm_start > addr || !vma->vm_file) {
+			err = -ENOMEM;
+			break;
+		}
+		if ((prot & PROT_WRITE) && !(vma->vm_flags & VM_MAYWRITE))
+			err = -EACCES;
+	}
+	mmap_read_unlock(mm);
+	return err;
+}
+
+/*
+ * mprotect() makes present entries of PROT_NONE that a guest's fault takes for
+ * a NUMA hint, and makes accessible again. So they have to go altogether; what
+ * was resurrected in between goes with them.
+ */
+static int job_protect(struct mshare_host *host, const void *arg)
+{
+	const struct mshare_piece *range = arg;
+	unsigned long addr = MSHARE_HOST_START + range->offset;
+	int prot = host_prot(host, range->prot);
+	int err;
+
+	err = protect_check(host, range);
+	if (err)
+		return err;
+
+	err = mmlab_mprotect(addr, range->bytes, prot);
+	if (!err && prot == PROT_NONE)
+		err = mmlab_dontneed(addr, range->bytes);
+	return err;
+}
+
+int mshare_host_protect(struct mshare_host *host, unsigned long offset,
+			unsigned long bytes, int prot)
+{
+	return job_run(host, job_protect, &(struct mshare_piece){
+		.offset = offset, .bytes = bytes, .prot = prot });
+}
