@@ -17,7 +17,7 @@ enum {
 	N_GUESTS = 50,
 };
 
-static unsigned int n_operations = 10000;
+static unsigned int n_operations = 3000;
 static unsigned int n_rounds = 400;
 
 static unsigned int next_random(unsigned int *state)
@@ -31,14 +31,18 @@ struct words {
 	atomic_bool stop;
 };
 
-/* Region, and the file behind it where there is one. */
-static int region_fd;
-static bool region_is_file;
+/* What is shared: memory by name, a file, or a region with pieces of one. */
+enum kind { MEMORY, MEMORY_FILE, PIECES };
+
+static enum kind region_kind;
+static int region_fd, piece_fd;
 
 static void region_close(void)
 {
 	EXPECT(close(region_fd) == 0);
-	if (!region_is_file)
+	if (region_kind == PIECES)
+		EXPECT(close(piece_fd) == 0);
+	if (region_kind != MEMORY_FILE)
 		EXPECT(unlink(SHARE_PATH) == 0);
 }
 
@@ -46,7 +50,7 @@ static unsigned char *region_map(int prot)
 {
 	unsigned char *memory;
 
-	if (region_is_file)
+	if (region_kind == MEMORY_FILE)
 		memory = mmlab_mmap_shared_pt(NULL, REGION_BYTES, prot,
 					      MAP_SHARED | MAP_SHARED_PT,
 					      region_fd, 0);
@@ -58,16 +62,35 @@ static unsigned char *region_map(int prot)
 	return memory;
 }
 
-static void region_open(bool is_file)
+static void region_open(enum kind kind)
 {
-	region_is_file = is_file;
-	region_fd = is_file ? memfd_create("file", 0) :
+	region_kind = kind;
+	region_fd = kind == MEMORY_FILE ? memfd_create("file", 0) :
 		open(SHARE_PATH, O_RDWR | O_CREAT | O_EXCL, 0600);
 	EXPECT(region_fd >= 0);
-	if (is_file)
+	if (kind != MEMORY)
 		EXPECT(ftruncate(region_fd, REGION_BYTES) == 0);
 	else /* The first mapping must be one for writing. */
 		EXPECT(munmap(region_map(RW), REGION_BYTES) == 0);
+	if (kind == PIECES) {
+		piece_fd = memfd_create("piece", 0);
+		EXPECT(piece_fd >= 0);
+		EXPECT(ftruncate(piece_fd, REGION_BYTES) == 0);
+	}
+}
+
+/* The file's pages are where they are in the file; zeroes fit everywhere. */
+static void region_change(size_t page, size_t n, unsigned int how)
+{
+	size_t start = page * page_bytes, bytes = n * page_bytes;
+
+	if (how % 3 == 0)
+		EXPECT(region_unmap(region_fd, start, bytes) == 0);
+	else if (how % 3 == 1)
+		EXPECT(region_create_memory(region_fd, start, bytes) == 0);
+	else
+		EXPECT(region_create_file(region_fd, start, bytes, piece_fd,
+					  start) == 0);
 }
 
 static sigjmp_buf segv_return;
@@ -133,10 +156,15 @@ static void guest_live(struct words *words, unsigned int seed)
 				static const int prots[] = { PROT_NONE,
 							     PROT_READ, RW };
 
-				EXPECT(mmlab_mshare_protect(
+				int r = mmlab_mshare_protect(
 					maps[which] + page * page_bytes,
 					n * page_bytes,
-					prots[next_random(&seed) % 3]) == 0);
+					prots[next_random(&seed) % 3]);
+				/* There may be nothing in a part of it. */
+				bool is_hole = r < 0 && errno == ENOMEM &&
+					       region_kind == PIECES;
+
+				EXPECT(r == 0 || is_hole);
 			}
 			break;
 		case 3:
@@ -145,7 +173,14 @@ static void guest_live(struct words *words, unsigned int seed)
 						next_random(&seed) % 3) == 0);
 			break;
 		case 4:
-			if (region_is_file)
+			if (region_kind == PIECES) {
+				size_t page = next_random(&seed) % n_pages;
+
+				region_change(page, 1 + next_random(&seed) %
+						    (n_pages - page),
+					      next_random(&seed));
+			}
+			if (region_kind == MEMORY_FILE)
 				EXPECT(fallocate(region_fd,
 					FALLOC_FL_PUNCH_HOLE |
 					FALLOC_FL_KEEP_SIZE,
@@ -192,19 +227,22 @@ static void guest_live(struct words *words, unsigned int seed)
 	_exit(0);
 }
 
-static void guests_at_random(bool is_file)
+static void guests_at_random(enum kind kind)
 {
 	struct words *words = words_new();
 	unsigned int seed = 4711, n_killed = 0;
 	pid_t pids[N_GUESTS];
 
-	region_open(is_file);
+	region_open(kind);
 	for (int g = 0; g < N_GUESTS; g++) {
 		pids[g] = fork_child();
 		if (pids[g] == 0)
 			guest_live(words, (unsigned int)g + 1);
 	}
-	while (atomic_load(&words->n_done) < n_operations) {
+	/* All at once, and some die, however slowly they were born. */
+	atomic_store(&words->n_done, 0);
+	while (atomic_load(&words->n_done) < n_operations ||
+	       n_killed < N_GUESTS / 4) {
 		int g = (int)(next_random(&seed) % N_GUESTS), status;
 
 		(void)usleep(1000 + next_random(&seed) % 10000);
@@ -228,26 +266,47 @@ static void guests_at_random(bool is_file)
 
 static void guests_at_random_memory(void)
 {
-	guests_at_random(false);
+	guests_at_random(MEMORY);
 }
 
 static void guests_at_random_file(void)
 {
-	guests_at_random(true);
+	guests_at_random(MEMORY_FILE);
+}
+
+static void guests_at_random_pieces(void)
+{
+	guests_at_random(PIECES);
 }
 
 /*
- * Flushes walk over guests without a lock: while guests attach and are gone
- * again at once, of their own accord or killed.
+ * Flushes, and who asks how many guests there are, walk over guests without a
+ * lock: while guests attach and are gone again at once, of their own accord or
+ * killed.
  */
-static void flush_races_exit(void)
+static void flush_once(unsigned char *memory, unsigned int i)
+{
+	EXPECT(mmlab_mshare_flush(memory, 1 + i % 2) == 0);
+	EXPECT(mmlab_mshare_protect(memory + MB(2), page_bytes,
+				    i % 3 ? RW : PROT_READ) == 0);
+	if (i % 3)
+		memory[MB(2)] = 1;
+}
+
+static void info_once(unsigned char *memory, unsigned int i)
+{
+	(void)i;
+	EXPECT(share_info(memory).n_guests >= 2);
+}
+
+static void walk_races_exit(void (*walk)(unsigned char *memory, unsigned int i))
 {
 	struct words *words = words_new();
 	unsigned char *memory;
 	unsigned int seed = 1;
 	pid_t flusher;
 
-	region_open(false);
+	region_open(MEMORY);
 	memory = region_map(RW);
 	memory[0] = 1;
 	flusher = fork_child();
@@ -257,12 +316,7 @@ static void flush_races_exit(void)
 		/* Kept as a guest: every flush has somebody to reach. */
 		memory[page_bytes] = 1;
 		while (!atomic_load(&words->stop)) {
-			EXPECT(mmlab_mshare_flush(memory, 1 + i++ % 2) == 0);
-			EXPECT(mmlab_mshare_protect(memory + MB(2), page_bytes,
-						    i % 3 ? RW : PROT_READ) ==
-			       0);
-			if (i % 3)
-				memory[MB(2)] = 1;
+			walk(memory, i++);
 			atomic_fetch_add(&words->n_done, 1);
 		}
 		_exit(0);
@@ -295,6 +349,16 @@ static void flush_races_exit(void)
 	region_close();
 }
 
+static void flush_races_exit(void)
+{
+	walk_races_exit(flush_once);
+}
+
+static void info_races_exit(void)
+{
+	walk_races_exit(info_once);
+}
+
 /* A mapping by fork becomes a guest at its first fault: raced by all threads
  * of processes, and against their death.
  */
@@ -303,7 +367,7 @@ static void join_races_exit(void)
 	unsigned char *memory;
 	unsigned int seed = 1;
 
-	region_open(false);
+	region_open(MEMORY);
 	memory = region_map(RW);
 	for (size_t i = 0; i < REGION_BYTES; i += page_bytes)
 		*(unsigned long *)(memory + i) = i / page_bytes + 1;
@@ -335,7 +399,7 @@ static void last_races_first(void)
 	enum { N_PROCESSES = 3 };
 	pid_t pids[N_PROCESSES];
 
-	region_open(true);
+	region_open(MEMORY_FILE);
 	for (int p = 0; p < N_PROCESSES; p++) {
 		pids[p] = fork_child();
 		if (pids[p] != 0)
@@ -366,7 +430,7 @@ static void protect_races_faults(void)
 	pid_t pids[N_WRITERS];
 	unsigned char *memory;
 
-	region_open(false);
+	region_open(MEMORY);
 	memory = region_map(RW);
 	values = (volatile unsigned long *)memory;
 	for (int w = 0; w < N_WRITERS; w++) {
@@ -412,20 +476,31 @@ static void protect_races_faults(void)
 
 static const struct mshare_check checks[] = {
 	{ "flush-races-exit", flush_races_exit },
+	{ "info-races-exit", info_races_exit },
 	{ "join-races-exit", join_races_exit },
 	{ "last-races-first", last_races_first },
 	{ "protect-races-faults", protect_races_faults },
 	{ "guests-at-random-memory", guests_at_random_memory },
 	{ "guests-at-random-file", guests_at_random_file },
+	{ "guests-at-random-pieces", guests_at_random_pieces },
 };
 
 int main(int argc, char **argv)
 {
 	/* Debug kernels are slow. */
 	if (access("/proc/lockdep_stats", F_OK) == 0) {
-		n_operations = 1000;
-		n_rounds = 60;
+		n_operations = 300;
+		n_rounds = 16;
 	}
+	if (argc > 4) {
+		fprintf(stderr, "usage: %s [PART-OF-A-NAME [OPERATIONS [ROUNDS]]]\n",
+			argv[0]);
+		return 2;
+	}
+	if (argc > 2)
+		n_operations = (unsigned int)strtoul(argv[2], NULL, 10);
+	if (argc > 3)
+		n_rounds = (unsigned int)strtoul(argv[3], NULL, 10);
 	return mshare_checks_run(checks, sizeof(checks) / sizeof(checks[0]),
 				 argc > 1 ? argv[1] : NULL);
 }
