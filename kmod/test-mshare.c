@@ -836,6 +836,59 @@ static void protect_stops_writers(void)
 	EXPECT(unlink(SHARE_PATH) == 0);
 }
 
+enum { N_WORK_STATS = 8 };
+
+static const unsigned int work_stats[N_WORK_STATS] = {
+	MMLAB_MSHARE_STAT_FLUSH_ALL, MMLAB_MSHARE_STAT_FLUSH_UNION,
+	MMLAB_MSHARE_STAT_FLUSH_EACH, MMLAB_MSHARE_STAT_FLUSHED_GUESTS,
+	MMLAB_MSHARE_STAT_FAULTS, MMLAB_MSHARE_STAT_ATTACHED,
+	MMLAB_MSHARE_STAT_DETACHED, MMLAB_MSHARE_STAT_TABLES,
+};
+
+/*
+ * The work of one change, counted: the same for any number of guests, but that
+ * two of the three ways to flush go through them.
+ */
+static void protect_work_exact(void)
+{
+	static const unsigned int counts[] = { 1, 4, 16 };
+	uint64_t before[CHECK_MAX_STATS], after[CHECK_MAX_STATS];
+	unsigned char *memory = share_new(MB(4));
+	unsigned int n_guests = 1;
+	/* Until 6.6 the end of the change says it again. */
+	unsigned int n_flushes = kernel_is_before(6, 6) ? 2 : 1;
+
+	memset(memory, 1, MB(4));
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		for (; n_guests < counts[i]; n_guests++) {
+			unsigned char *more = share_map(NULL, MB(4), PROT_READ |
+							PROT_WRITE);
+
+			(void)*(volatile unsigned char *)more;
+			(void)*(volatile unsigned char *)(more + MB(2));
+		}
+		for (unsigned int flush = 0; flush < 3; flush++) {
+			uint64_t wanted[N_WORK_STATS] = { 0 };
+
+			wanted[flush] = n_flushes;
+			if (flush != MMLAB_MSHARE_FLUSH_ALL)
+				wanted[3] = (uint64_t)n_flushes * n_guests;
+			EXPECT(mmlab_mshare_flush(memory, flush) == 0);
+			check_stats(before);
+			EXPECT(mmlab_mshare_protect(memory, MB(4), PROT_READ) ==
+			       0);
+			check_stats(after);
+			for (int s = 0; s < N_WORK_STATS; s++)
+				EXPECT_EQ(after[work_stats[s]] -
+					  before[work_stats[s]], wanted[s]);
+			EXPECT(mmlab_mshare_protect(memory, MB(4), PROT_READ |
+						    PROT_WRITE) == 0);
+			memset(memory, 1, MB(4));
+		}
+	}
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
 /* A mapping alone keeps the module. */
 static void module_stays_while_mapped(void)
 {
@@ -866,6 +919,7 @@ static const struct mshare_check checks[] = {
 	{ "protect-bad", protect_bad },
 	{ "protect-applies-to-all", protect_applies_to_all },
 	{ "protect-stops-writers", protect_stops_writers },
+	{ "protect-work-exact", protect_work_exact },
 	{ "module-stays-while-mapped", module_stays_while_mapped },
 };
 
