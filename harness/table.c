@@ -6,30 +6,12 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "series.h"
 
 #define MAX_COLUMNS 16
 #define CELL_WIDTH  20
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
-static const json_t *metric_of(const json_t *c, const char *name)
-{
-	const json_t *metric;
-	size_t i;
-
-	json_array_foreach(json_object_get(c, "metrics"), i, metric)
-		if (!strcmp(text_of(metric, "name"), name))
-			return metric;
-	return NULL;
-}
-
-/* Three significant digits with the unit that suits. */
-static void print_number(char *text, size_t size, double value, const char *unit)
+const char *mmlab_table_number(char *text, size_t size, double value, const char *unit)
 {
 	static const char *const times[] = { "ns", "us", "ms", "s" };
 	static const char *const bytes[] = { "B", "KiB", "MiB", "GiB" };
@@ -39,7 +21,7 @@ static void print_number(char *text, size_t size, double value, const char *unit
 
 	if (!is_time && !is_bytes) {
 		(void)snprintf(text, size, "%.6g", value);
-		return;
+		return text;
 	}
 	while (fabs(value) >= step && scale < 3) {
 		value /= step;
@@ -47,6 +29,7 @@ static void print_number(char *text, size_t size, double value, const char *unit
 	}
 	(void)snprintf(text, size, "%.*f %s", fabs(value) >= 100 || value == 0 ? 0 : fabs(value) >= 10 ? 1 : 2, value,
 		       is_time ? times[scale] : bytes[scale]);
+	return text;
 }
 
 static const json_t *ratio_of(const json_t *result, const json_t *c, const char *metric)
@@ -55,9 +38,10 @@ static const json_t *ratio_of(const json_t *result, const json_t *c, const char 
 	size_t i;
 
 	json_array_foreach(json_object_get(result, "ratios"), i, ratio)
-		if (!strcmp(text_of(ratio, "kind"), "ratio") && !strcmp(text_of(ratio, "metric"), metric) &&
-		    !strcmp(text_of(ratio, "scenario"), text_of(c, "scenario")) &&
-		    !strcmp(text_of(ratio, "contender"), text_of(c, "contender")) &&
+		if (!strcmp(mmlab_series_text(ratio, "kind"), "ratio") &&
+		    !strcmp(mmlab_series_text(ratio, "metric"), metric) &&
+		    !strcmp(mmlab_series_text(ratio, "scenario"), mmlab_series_text(c, "scenario")) &&
+		    !strcmp(mmlab_series_text(ratio, "contender"), mmlab_series_text(c, "contender")) &&
 		    json_equal(json_object_get(ratio, "params"), json_object_get(c, "params")))
 			return ratio;
 	return NULL;
@@ -65,17 +49,18 @@ static const json_t *ratio_of(const json_t *result, const json_t *c, const char 
 
 static void print_cell(FILE *out, const json_t *result, const json_t *c, const char *name)
 {
-	const json_t *metric = metric_of(c, name);
+	const json_t *metric = mmlab_series_metric(c, name);
 	const json_t *median = json_object_get(metric, "median");
 	const json_t *ratio = ratio_of(result, c, name);
 	char number[32] = "-", text[64];
 
 	if (json_is_number(median))
-		print_number(number, sizeof(number), json_number_value(median), text_of(metric, "unit"));
+		mmlab_table_number(number, sizeof(number), json_number_value(median),
+				   mmlab_series_text(metric, "unit"));
 	if (!c)
 		(void)snprintf(text, sizeof(text), " ");
-	else if (strcmp(text_of(c, "status"), "ok"))
-		(void)snprintf(text, sizeof(text), "%s", text_of(c, "status"));
+	else if (strcmp(mmlab_series_text(c, "status"), "ok"))
+		(void)snprintf(text, sizeof(text), "%s", mmlab_series_text(c, "status"));
 	else if (ratio)
 		(void)snprintf(text, sizeof(text), "%s%s %7.3gx", number,
 			       json_is_true(json_object_get(metric, "unstable")) ? "~" : "",
@@ -119,7 +104,7 @@ static bool in_block(const struct block *block, const json_t *c)
 {
 	_cleanup_(mmlab_json_decrefp) json_t *rest = without(json_object_get(c, "params"), block->columns);
 
-	return !strcmp(text_of(c, "scenario"), block->scenario) && json_equal(rest, block->rest);
+	return !strcmp(mmlab_series_text(c, "scenario"), block->scenario) && json_equal(rest, block->rest);
 }
 
 static bool seen(const json_t *list, const json_t *value)
@@ -143,7 +128,7 @@ static void print_row(FILE *out, const struct block *block, const char *contende
 		const json_t *found = NULL;
 
 		json_array_foreach(json_object_get(block->result, "cases"), j, c)
-			if (in_block(block, c) && !strcmp(text_of(c, "contender"), contender) &&
+			if (in_block(block, c) && !strcmp(mmlab_series_text(c, "contender"), contender) &&
 			    (json_is_null(point) ||
 			     json_equal(json_object_get(json_object_get(c, "params"), block->columns), point)))
 				found = c;
@@ -201,9 +186,11 @@ static void print_reasons(FILE *out, const json_t *result, const char *scenario,
 	json_array_foreach(json_object_get(result, "cases"), i, c) {
 		char line[512];
 
-		if (strcmp(text_of(c, "scenario"), scenario) || strcmp(text_of(c, "status"), status))
+		if (strcmp(mmlab_series_text(c, "scenario"), scenario) ||
+		    strcmp(mmlab_series_text(c, "status"), status))
 			continue;
-		(void)snprintf(line, sizeof(line), "%s: %s", text_of(c, "contender"), text_of(c, "reason"));
+		(void)snprintf(line, sizeof(line), "%s: %s", mmlab_series_text(c, "contender"),
+			       mmlab_series_text(c, "reason"));
 		n = json_object_get(reasons, line);
 		(void)json_object_set_new(reasons, line, json_integer(json_integer_value(n) + 1));
 	}
@@ -215,18 +202,18 @@ static void print_scenario(FILE *out, const json_t *result, const char *name, co
 {
 	_cleanup_(mmlab_json_decrefp) json_t *rests = json_array();
 	const char *baseline = json_string_value(json_object_get(scenario, "baseline"));
-	const char *columns = text_of(scenario, "columns");
+	const char *columns = mmlab_series_text(scenario, "columns");
 	const json_t *c, *rest;
 	size_t i;
 
-	(void)fprintf(out, "\n%s: %s\n  one operation: %s\n", name, text_of(scenario, "question"),
-		      text_of(scenario, "op"));
+	(void)fprintf(out, "\n%s: %s\n  one operation: %s\n", name, mmlab_series_text(scenario, "question"),
+		      mmlab_series_text(scenario, "op"));
 	if (baseline)
 		(void)fprintf(out, "  median, and ratio to %s in the same rounds; ~ marks unstable results\n", baseline);
 	else
 		(void)fprintf(out, "  median; ~ marks unstable results\n");
 	json_array_foreach(json_object_get(result, "cases"), i, c)
-		if (!strcmp(text_of(c, "scenario"), name)) {
+		if (!strcmp(mmlab_series_text(c, "scenario"), name)) {
 			json_t *others = without(json_object_get(c, "params"), columns);
 
 			if (!seen(rests, others))
@@ -247,11 +234,12 @@ static void print_scenario(FILE *out, const json_t *result, const char *name, co
 void mmlab_table_print(FILE *out, const json_t *result, const char *metric)
 {
 	const json_t *machine = json_object_get(result, "machine"), *run = json_object_get(result, "run");
-	const char *execution = text_of(machine, "execution"), *name;
+	const char *execution = mmlab_series_text(machine, "execution"), *name;
 	json_t *scenario;
 
-	(void)fprintf(out, "mmlab %s run %s, kernel %s, %s%s\n", text_of(run, "profile"), text_of(run, "id"),
-		      text_of(json_object_get(machine, "kernel"), "release"), execution,
+	(void)fprintf(out, "mmlab %s run %s, kernel %s, %s%s\n", mmlab_series_text(run, "profile"),
+		      mmlab_series_text(run, "id"), mmlab_series_text(json_object_get(machine, "kernel"), "release"),
+		      execution,
 		      json_is_true(json_object_get(run, "complete")) ? "" : ", INCOMPLETE");
 	if (!strncmp(execution, "tcg", 3))
 		(void)fputs("EMULATED: times show shapes and ratios, not the speed of any hardware; counts are exact.\n",
