@@ -146,8 +146,7 @@ void mmlab_entry_add(struct mmlab_entry *entry, const json_t *reply)
 			check_exact(entry, metric_at(scenario, i));
 }
 
-/* Median of each round, NaN for a round without a number. Return: how many; *ret is owned by the caller. */
-static size_t round_medians(double **ret, const json_t *rounds)
+size_t mmlab_result_rounds(double **ret, const json_t *rounds)
 {
 	size_t n_rounds = json_array_size(rounds);
 	double *medians = calloc(n_rounds ? n_rounds : 1, sizeof(*medians));
@@ -193,7 +192,7 @@ static json_t *metric_json(const struct mmlab_entry *entry, const struct mmlab_m
 	json_t *rounds = rounds_of(entry, metric->name);
 	json_t *reason = json_object_get(entry->missing, metric->name);
 	_cleanup_(mmlab_freep) double *medians = NULL;
-	size_t n = round_medians(&medians, rounds);
+	size_t n = mmlab_result_rounds(&medians, rounds);
 	struct mmlab_stat stat = { .min = NAN, .q1 = NAN, .median = NAN, .q3 = NAN, .max = NAN, .mad = NAN,
 				   .ci95_lo = NAN, .ci95_hi = NAN };
 
@@ -270,9 +269,9 @@ static void add_ratio(json_t *ratios, const struct mmlab_entry *entry, const str
 		      const struct mmlab_entry *floor, const struct mmlab_metric *metric)
 {
 	_cleanup_(mmlab_freep) double *x = NULL, *base = NULL, *least = NULL;
-	size_t n = round_medians(&x, rounds_of(entry, metric->name));
-	size_t n_base = round_medians(&base, rounds_of(baseline, metric->name));
-	size_t n_least = floor ? round_medians(&least, rounds_of(floor, metric->name)) : n;
+	size_t n = mmlab_result_rounds(&x, rounds_of(entry, metric->name));
+	size_t n_base = mmlab_result_rounds(&base, rounds_of(baseline, metric->name));
+	size_t n_least = floor ? mmlab_result_rounds(&least, rounds_of(floor, metric->name)) : n;
 	size_t n_ratios = 0;
 	struct mmlab_stat stat;
 
@@ -431,6 +430,30 @@ static void resume_entry(struct mmlab_entry *entry, const json_t *old)
 	entry->counters = json_incref(json_object_get(old, "counters"));
 }
 
+static const char *kernel_of(const json_t *machine)
+{
+	return json_string_value(json_object_get(json_object_get(machine, "kernel"), "release"));
+}
+
+/* Rounds of two builds or kernels in one file would be an average of both. */
+static int check_same_build(const struct mmlab_run *run, const json_t *result, char *message)
+{
+	const char *commit = json_string_value(json_object_get(json_object_get(result, "run"), "commit"));
+	const char *kernel = kernel_of(json_object_get(result, "machine")), *our_kernel = kernel_of(run->machine);
+
+	if (!commit || strcmp(commit, MMLAB_COMMIT))
+		(void)snprintf(message, MMLAB_MESSAGE_BYTES,
+			       "cannot resume: the file was measured by commit %.60s, this is %s", commit ? commit : "?",
+			       MMLAB_COMMIT);
+	else if (!kernel || !our_kernel || strcmp(kernel, our_kernel))
+		(void)snprintf(message, MMLAB_MESSAGE_BYTES,
+			       "cannot resume: the file was measured on kernel %.100s, this is %.100s", kernel ? kernel : "?",
+			       our_kernel ? our_kernel : "?");
+	else
+		return 0;
+	return -EINVAL;
+}
+
 int mmlab_result_resume(struct mmlab_run *run, const json_t *result, char *message)
 {
 	const json_t *old_run = json_object_get(result, "run");
@@ -443,8 +466,13 @@ int mmlab_result_resume(struct mmlab_run *run, const json_t *result, char *messa
 			       key ? key : "?", our_key ? our_key : "?");
 		return -EINVAL;
 	}
-	if (json_is_true(json_object_get(old_run, "complete"))) {
-		(void)snprintf(message, MMLAB_MESSAGE_BYTES, "nothing to resume: the run is complete");
+	if (check_same_build(run, result, message) < 0)
+		return -EINVAL;
+	if (json_is_true(json_object_get(old_run, "complete")) &&
+	    json_integer_value(json_object_get(old_run, "rounds")) >= run->rounds) {
+		(void)snprintf(message, MMLAB_MESSAGE_BYTES,
+			       "nothing to resume: the run is complete; more --rounds than its %lld would extend it",
+			       (long long)json_integer_value(json_object_get(old_run, "rounds")));
 		return -EINVAL;
 	}
 	run->seed = (uint64_t)json_integer_value(json_object_get(old_run, "seed"));

@@ -74,11 +74,19 @@ int mmlab_result_write(const json_t *result, const char *path);
 int mmlab_result_load(json_t **ret, const char *path, char *message);
 
 /**
- * mmlab_result_resume() - take the rounds of an incomplete run over into @run
+ * mmlab_result_resume() - take over into @run the rounds of one that is incomplete, or has fewer than are planned now
  * @run: freshly selected, with the same command line
- * Return: number of cases found again, or -EINVAL with @message if the file is of another machine or seed.
+ * Return: number of cases found again, or -EINVAL with @message if the file is of another machine, kernel or commit.
  */
 int mmlab_result_resume(struct mmlab_run *run, const json_t *result, char *message);
+
+/**
+ * mmlab_result_rounds() - median of each round of a metric, NaN for a round without a number
+ * @ret:    array owned by the caller; NULL without memory
+ * @rounds: a metric's "rounds"
+ * Return: how many.
+ */
+size_t mmlab_result_rounds(double **ret, const json_t *rounds);
 
 /** mmlab_status_name() - "ok", "skipped", "failed". */
 const char *mmlab_status_name(enum mmlab_status status);

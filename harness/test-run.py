@@ -180,6 +180,14 @@ class RunTest(unittest.TestCase):
         self.assertEqual(after["cases"][0]["metrics"][0]["rounds"][:done], before["cases"][0]["metrics"][0]["rounds"])
         self.assertEqual(len(after["cases"][0]["metrics"][0]["rounds"]), done + 3)
 
+    def test_more_rounds_for_a_complete_run(self):
+        before = self.measure("fake/good", "--rounds", "2")
+        done = self.run_mmlab("fake/good", "--rounds", "2", "--resume", "r.json", status=99)
+        self.assertIn("more --rounds than its 2 would extend it", done.stderr)
+        after = self.measure("fake/good", "--rounds", "4", "--resume", "r.json")
+        self.assertEqual((after["run"]["id"], after["run"]["rounds"]), (before["run"]["id"], 4))
+        self.assertEqual(after["cases"][0]["metrics"][0]["rounds"][:2], before["cases"][0]["metrics"][0]["rounds"])
+
     def test_killed(self):
         """Even SIGKILL leaves the file of the last round, and no process."""
         status, _ = self.interrupt(signal.SIGKILL)
