@@ -15,6 +15,7 @@ static const struct command {
 	{ "run", "measure, and write a result file", mmlab_run },
 	{ "env", "machine, counters, and warnings about noise with their remedies", mmlab_env },
 	{ "report", "tables of result files", mmlab_report_command },
+	{ "compare", "same, different, or cannot tell: two result files, case by case", mmlab_compare_command },
 	{ "case", NULL, mmlab_child },
 	{ "hold", NULL, mmlab_hold },
 };

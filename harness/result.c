@@ -2,13 +2,13 @@
 #include "result.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
+#include "save.h"
 #include "select.h"
 #include "stat.h"
 #include "version.h"
@@ -350,24 +350,17 @@ json_t *mmlab_result_json(const struct mmlab_run *run)
 
 int mmlab_result_write(const json_t *result, const char *path)
 {
-	_cleanup_(mmlab_freep) char *temporary = NULL;
-	_cleanup_(mmlab_closep) int fd = -1;
-	int r = 0;
+	_cleanup_(mmlab_freep) char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int r;
 
-	if (asprintf(&temporary, "%s.tmp.%d", path, (int)getpid()) < 0) {
-		temporary = NULL;
-		return -ENOMEM;
-	}
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0)
+	if (!out)
 		return -errno;
-	errno = 0;
-	if (json_dumpfd(result, fd, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) < 0 || write(fd, "\n", 1) != 1 ||
-	    fsync(fd) < 0 || rename(temporary, path) < 0)
-		r = errno ? -errno : -EIO;
-	if (r < 0)
-		(void)unlink(temporary);
-	return r;
+	r = json_dumpf(result, out, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) < 0 || fputc('\n', out) == EOF ? -EIO : 0;
+	if (fclose(out))
+		r = -ENOMEM;
+	return r < 0 ? r : mmlab_save(path, text, size);
 }
 
 int mmlab_result_load(json_t **ret, const char *path, char *message)

@@ -30,7 +30,23 @@ def real_text():
             return file.read()
 
 
+def compared_text():
+    """Margins, and a comparison in which they are used."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [os.path.join(folder, f"{i}.json") for i in range(4)]
+        margins = os.path.join(folder, "margins.json")
+        for path in paths:
+            subprocess.run([PROGRAM, "run", "fake/good", "fake/skips", "--rounds", "2", "--events", "none", "-o", path],
+                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run([PROGRAM, "compare", "--learn", margins, *paths], check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run([PROGRAM, "compare", "--json", "--margins", margins, *paths[:2]], stdout=subprocess.PIPE, text=True,
+                              check=False)
+        with open(margins, encoding="utf-8") as file:
+            return file.read(), done.stdout
+
+
 TEXT = real_text()
+MARGINS, COMPARISON = compared_text()
 
 
 def assign(*path_and_value):
@@ -96,6 +112,36 @@ MUTATIONS = {
     "kernel release missing": assign("machine", "kernel", "release", DELETE),
     "parameter null": assign("cases", 0, "params", "pages", None),
 }
+MARGIN_MUTATIONS = {
+    "wrong version": assign("schema", "version", 2),
+    "no machine": assign("machine", DELETE),
+    "too few runs": lambda m: m["runs"].pop(),
+    "a run twice": lambda m: m["runs"].__setitem__(0, m["runs"][1]),
+    "no margins": assign("margins", []),
+    "margin as text": assign("margins", 0, "margin", "0.1"),
+    "negative spread": assign("margins", 0, "spread", -1),
+    "margin null": assign("margins", 0, "margin", None),
+    "misspelt key": assign("margins", 0, "spraed", 1),
+    "learned from three runs": assign("margins", 0, "runs", 3),
+    "metric twice": lambda m: m["margins"].append(copy.deepcopy(m["margins"][0])),
+}
+COMPARISON_MUTATIONS = {
+    "wrong version": assign("schema", "version", 2),
+    "unknown verdict": assign("verdict", "maybe"),
+    "verdict of other parts": lambda c: c.update(verdict="different"),
+    "summary of other parts": lambda c: c["summary"].update(same=99),
+    "change twice": lambda c: c["changes"].append(copy.deepcopy(c["changes"][0])),
+    "p above one": assign("changes", 0, "p", 1.5),
+    "cannot tell without reason": lambda c: c["changes"][0].update(verdict="cannot-tell", reason=None),
+    "same with reason": lambda c: c["changes"][0].update(verdict="same", reason="x"),
+    "regression that is none": lambda c: c["changes"][0].update(verdict="cannot-tell", reason="x", direction="regression"),
+    "base as text": assign("changes", 0, "base", "12"),
+    "interval of three": assign("changes", 0, "interval", [1, 2, 3]),
+    "unknown state of the control": assign("control", "state", "fine"),
+    "emulation missing": assign("emulated", DELETE),
+    "extra key": assign("comment", "x"),
+    "unmatched same": lambda c: c["unmatched"][0].update(verdict="same"),
+}
 TEXT_MUTATIONS = {
     "truncated": TEXT[:len(TEXT) // 2],
     "NaN": TEXT.replace('"median": ', '"median": NaN, "was": ', 1),
@@ -116,12 +162,17 @@ class ValidateTest(unittest.TestCase):
     def test_real_file(self):
         self.assertEqual(validate.problems(self.loaded(TEXT)), [])
 
+    def test_other_real_files(self):
+        for text in (MARGINS, COMPARISON):
+            self.assertEqual(validate.problems(self.loaded(text)), [])
+
     def test_mutations(self):
-        for name, mutate in MUTATIONS.items():
-            with self.subTest(name):
-                result = self.loaded(TEXT)
-                mutate(result)
-                self.assertNotEqual(validate.problems(result), [])
+        for text, mutations in ((TEXT, MUTATIONS), (MARGINS, MARGIN_MUTATIONS), (COMPARISON, COMPARISON_MUTATIONS)):
+            for name, mutate in mutations.items():
+                with self.subTest(name):
+                    result = self.loaded(text)
+                    mutate(result)
+                    self.assertNotEqual(validate.problems(result), [])
 
     def test_text_mutations(self):
         for name, text in TEXT_MUTATIONS.items():
