@@ -18,4 +18,5 @@ int mmlab_run(int argc, char **argv);
 int mmlab_env(int argc, char **argv);
 int mmlab_report_command(int argc, char **argv);
 int mmlab_compare_command(int argc, char **argv);
+int mmlab_publish_command(int argc, char **argv);
 int mmlab_hold(int argc, char **argv);

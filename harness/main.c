@@ -16,6 +16,7 @@ static const struct command {
 	{ "env", "machine, counters, and warnings about noise with their remedies", mmlab_env },
 	{ "report", "tables of result files", mmlab_report_command },
 	{ "compare", "same, different, or cannot tell: two result files, case by case", mmlab_compare_command },
+	{ "publish", "a result file in the form that a dashboard ingests", mmlab_publish_command },
 	{ "case", NULL, mmlab_child },
 	{ "hold", NULL, mmlab_hold },
 };
