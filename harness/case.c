@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "rng.h"
 
 /* A callback asked for something that its scenario does not declare: no result could be trusted. */
@@ -132,6 +133,20 @@ uint64_t mmlab_faults(const struct mmlab_case *c)
 uint64_t mmlab_counted_ops(const struct mmlab_case *c)
 {
 	return c->counted_ops;
+}
+
+uint64_t mmlab_lap(struct mmlab_case *c, const char *metric, uint64_t n)
+{
+	uint64_t now = mmlab_now_ns();
+	uint64_t elapsed_ns = now - (c->report->lap_ns ? c->report->lap_ns : c->report->start_ns);
+
+	if (metric) {
+		mmlab_report(c, metric, (double)elapsed_ns / (double)n);
+		if (c->scenario->metrics[require_metric(c, metric)].part)
+			c->report->parts_ns += elapsed_ns;
+	}
+	c->report->lap_ns = mmlab_now_ns(); /* not the time that this took */
+	return elapsed_ns;
 }
 
 void mmlab_report(struct mmlab_case *c, const char *metric, double value)

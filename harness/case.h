@@ -7,7 +7,7 @@
 #include "axis.h"
 #include "scenario.h"
 
-#define MMLAB_MAX_METRICS 16 /* a scenario's own */
+#define MMLAB_MAX_METRICS 20 /* a scenario's own */
 #define MMLAB_MAX_TASKS   64
 #define MMLAB_REASON_BYTES 256
 
@@ -18,6 +18,8 @@ struct mmlab_report {
 	enum mmlab_status status;
 	char reason[MMLAB_REASON_BYTES];
 	uint64_t start_ns, end_ns; /* of the last timed run */
+	uint64_t lap_ns;           /* when its last part ended; 0 until one does */
+	uint64_t parts_ns;         /* of them, those that count */
 	uint64_t faults;           /* of the counting pass */
 	uint64_t units;
 	bool reported[MMLAB_MAX_METRICS];

@@ -85,16 +85,23 @@ static void line_up(struct job *job)
 		;
 }
 
-static int run_timed(struct job *job, struct mmlab_case *c, uint64_t n)
+static int run_clocked(struct mmlab_case *c, uint64_t n)
 {
+	struct mmlab_report *report = c->report;
 	int r;
 
+	report->lap_ns = report->parts_ns = 0;
+	report->start_ns = mmlab_now_ns();
+	r = c->scenario->run(c, n);
+	report->end_ns = report->lap_ns ? report->start_ns + report->parts_ns : mmlab_now_ns();
+	return r;
+}
+
+static int run_timed(struct job *job, struct mmlab_case *c, uint64_t n)
+{
 	if (job->n_tasks > 1)
 		line_up(job);
-	c->report->start_ns = mmlab_now_ns();
-	r = c->scenario->run(c, n);
-	c->report->end_ns = mmlab_now_ns();
-	return r;
+	return run_clocked(c, n);
 }
 
 static int run_counted(struct job *job, struct mmlab_case *c)
@@ -105,7 +112,7 @@ static int run_counted(struct job *job, struct mmlab_case *c)
 	c->counted_ops = c->scenario->count_ops ? c->scenario->count_ops : 1;
 	(void)faults_now(job); /* so that the page its answer is written to is there */
 	before = faults_now(job);
-	r = c->scenario->run(c, c->counted_ops);
+	r = run_clocked(c, c->counted_ops);
 	c->report->faults = faults_now(job) - before;
 	return r;
 }
@@ -231,18 +238,39 @@ static bool sample(struct task *task, uint64_t loops)
 	return true;
 }
 
+static bool sample_many(struct task *task)
+{
+	struct job *job = task->job;
+	uint64_t loops = job->effort.loops;
+
+	if (!loops && !calibrate(task, &loops))
+		return false;
+	job->shared->loops = loops;
+	/* Warm up: caches, TLB, lazily bound symbols and first-use allocations belong to no sample. */
+	return lead(task, PHASE_RUN, loops / 4 + 1) && sample(task, loops);
+}
+
+/* What was counted is the sample as well, if one is wanted. */
+static void sample_counted(struct task *task)
+{
+	struct job *job = task->job;
+	struct shared *shared = job->shared;
+
+	shared->loops = task->c.counted_ops;
+	if (!job->effort.samples)
+		return;
+	shared->samples[0] =
+		(double)elapsed_ns(job) / (double)task->c.counted_ops / (double)task->c.report->units;
+	shared->n_samples = 1;
+}
+
 /* What task 0 makes everybody do. The first failure ends it; the reason is in the reports. */
 static void direct(struct task *task)
 {
 	struct job *job = task->job;
-	uint64_t loops = job->effort.loops;
-	bool on = lead(task, PHASE_SETUP, 0);
+	bool once = task->c.scenario->once;
+	bool on = lead(task, PHASE_SETUP, 0) && (once || sample_many(task));
 
-	if (on && !loops)
-		on = calibrate(task, &loops);
-	job->shared->loops = loops;
-	/* Warm up: caches, TLB, lazily bound symbols and first-use allocations belong to no sample. */
-	on = on && lead(task, PHASE_RUN, loops / 4 + 1) && sample(task, loops);
 	if (on) {
 		if (job->counters)
 			mmlab_counters_enable(job->counters);
@@ -250,6 +278,8 @@ static void direct(struct task *task)
 		if (job->counters)
 			mmlab_counters_disable(job->counters);
 	}
+	if (on && once)
+		sample_counted(task);
 	on = on && lead(task, PHASE_OBSERVE, 0) && lead(task, PHASE_VERIFY, 0);
 	(void)lead(task, PHASE_STOP, 0);
 }

@@ -24,7 +24,7 @@ static void remaining(const struct mmlab_progress *progress, char *text, size_t 
 		(void)snprintf(text, size, "about %.0f s left", left);
 }
 
-void mmlab_progress_init(struct mmlab_progress *progress, size_t total, unsigned int rounds)
+void mmlab_progress_init(struct mmlab_progress *progress, size_t n_cases, size_t total, unsigned int rounds)
 {
 	*progress = (struct mmlab_progress){
 		.terminal = isatty(STDERR_FILENO),
@@ -33,7 +33,7 @@ void mmlab_progress_init(struct mmlab_progress *progress, size_t total, unsigned
 		.started_ns = mmlab_now_ns(),
 	};
 	if (!progress->terminal)
-		(void)fprintf(stderr, "mmlab: %zu cases to measure in %u rounds\n", total / (rounds + 1), rounds);
+		(void)fprintf(stderr, "mmlab: %zu cases to measure in %u rounds\n", n_cases, rounds);
 }
 
 void mmlab_progress_step(struct mmlab_progress *progress, unsigned int round, const char *name)
@@ -58,7 +58,7 @@ void mmlab_progress_round(struct mmlab_progress *progress, unsigned int round)
 {
 	char left[64];
 
-	if (progress->terminal)
+	if (progress->terminal || !progress->done)
 		return;
 	if (progress->done < progress->total)
 		remaining(progress, left, sizeof(left));

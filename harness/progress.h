@@ -14,8 +14,8 @@ struct mmlab_progress {
 	unsigned int rounds;
 };
 
-/** mmlab_progress_init() - @total launches, in @rounds rounds and the counting round, are ahead. */
-void mmlab_progress_init(struct mmlab_progress *progress, size_t total, unsigned int rounds);
+/** mmlab_progress_init() - @total launches of @n_cases, in @rounds rounds and the counting round, are ahead. */
+void mmlab_progress_init(struct mmlab_progress *progress, size_t n_cases, size_t total, unsigned int rounds);
 
 /** mmlab_progress_step() - about to launch @name in round @round (0: counting); animated on a terminal only. */
 void mmlab_progress_step(struct mmlab_progress *progress, unsigned int round, const char *name);

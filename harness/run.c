@@ -334,30 +334,36 @@ static int run_entry(struct mmlab_entry *entry, struct mmlab_knobs *knobs, const
 	r = mmlab_launch(&launch, &reply);
 	if (r < 0)
 		return r;
-	if (counting)
+	if (counting || !entry->loops)
 		mmlab_entry_add_counts(entry, reply);
-	else
+	if (!counting)
 		mmlab_entry_add(entry, reply);
 	json_decref(reply);
 	return 0;
 }
 
-/* Before its first round, a case is launched once more: to calibrate its loop, and to count events. */
-static bool is_counted(const struct mmlab_entry *entry)
+/*
+ * Before its first round, a case is launched once more: to calibrate its loop, and to count events. There is no need where
+ * neither is wanted.
+ */
+static bool is_counted(const struct mmlab_entry *entry, const struct options *o)
 {
-	return entry->loops;
+	return entry->loops || (entry->c.scenario->once && !o->events);
 }
 
-static size_t launches_left(const struct mmlab_run *run)
+static size_t launches_left(const struct mmlab_run *run, const struct options *o, size_t *ret_cases)
 {
-	size_t n = 0;
+	size_t n = 0, n_cases = 0;
 
 	for (size_t i = 0; i < run->n_entries; i++) {
 		const struct mmlab_entry *entry = &run->entries[i];
 
-		if (entry->status == MMLAB_STATUS_OK && entry->rounds < run->rounds)
-			n += run->rounds - entry->rounds + !is_counted(entry);
+		if (entry->status == MMLAB_STATUS_OK && entry->rounds < run->rounds) {
+			n += run->rounds - entry->rounds + !is_counted(entry, o);
+			n_cases++;
+		}
 	}
+	*ret_cases = n_cases;
 	return n;
 }
 
@@ -408,7 +414,7 @@ static int run_round(struct mmlab_run *run, unsigned int round, struct mmlab_kno
 		char name[256];
 		int r;
 
-		if (entry->status != MMLAB_STATUS_OK || (round ? entry->rounds >= round : is_counted(entry)))
+		if (entry->status != MMLAB_STATUS_OK || (round ? entry->rounds >= round : is_counted(entry, o)))
 			continue;
 		mmlab_progress_step(progress, round, mmlab_case_name(&entry->c, name, sizeof(name)));
 		r = run_entry(entry, knobs, o, place, seed, !round);
@@ -464,6 +470,7 @@ static int measure(struct mmlab_run *run, const struct options *o, const struct 
 	struct mmlab_knobs knobs = { 0 };
 	bool emulated = json_is_true(json_object_get(run->machine, "emulated"));
 	struct mmlab_progress progress;
+	size_t n_launches, n_cases;
 	pid_t holder;
 	int r, restored;
 
@@ -472,7 +479,8 @@ static int measure(struct mmlab_run *run, const struct options *o, const struct 
 		return r;
 	check_needs(run, place, o->pin);
 	mmlab_launch_catch_signals();
-	mmlab_progress_init(&progress, launches_left(run), run->rounds);
+	n_launches = launches_left(run, o, &n_cases);
+	mmlab_progress_init(&progress, n_cases, n_launches, run->rounds);
 	if (!progress.total) /* all skipped, or all resumed */
 		return finish(run, o, 0);
 	holder = hold_counters(o);

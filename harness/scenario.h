@@ -63,6 +63,8 @@ enum mmlab_metric_kind { MMLAB_TIME, MMLAB_RATE, MMLAB_BYTES, MMLAB_COUNT };
  * @higher_is_better: direction; lower is better unless set
  * @exact:  the value must be the same in every round, to the last unit; otherwise the case has failed
  *
+ * @part:   a time that mmlab_lap() measures, and that belongs to "time": then "time" is the sum of such parts
+ *
  * Every case has "time" (ns for one unit of one operation) and "faults" (page faults for one operation, exact)
  * without asking.
  */
@@ -72,6 +74,7 @@ struct mmlab_metric {
 	enum mmlab_metric_kind kind;
 	bool higher_is_better;
 	bool exact;
+	bool part;
 };
 
 /* A kernel setting that a contender needs: the steering process saves, sets and restores it. */
@@ -153,6 +156,8 @@ struct mmlab_preset {
  * @columns:    the axis that tables lay out as columns, or NULL
  * @full_only:  runs in the full profile or when named, not in the quick profile
  * @count_ops:  operations in the counting pass (exact counts are divided by it); 0 means 1
+ * @once:       an operation is so long that one must do in each round: no calibration, no warming up; page faults, and
+ *              in the counting round events, are those of the operation that is timed
  * @unmeant:    true for combinations that are meaningless for every contender; they are not cases at all
  * @setup:      untimed; builds what the operation needs and may set mmlab_set_state(); 0, -errno or MMLAB_SKIP
  * @run:        timed; does the operation @n times in a row; the loop stays in here so that its cost is that of a
@@ -177,6 +182,7 @@ struct mmlab_scenario {
 	const char *columns;
 	bool full_only;
 	uint64_t count_ops;
+	bool once;
 	bool (*unmeant)(const struct mmlab_case *c);
 	int (*setup)(struct mmlab_case *c);
 	int (*run)(struct mmlab_case *c, uint64_t n);
@@ -233,6 +239,17 @@ uint64_t mmlab_faults(const struct mmlab_case *c);
 
 /** mmlab_counted_ops() - operations that the counting pass did in each task. */
 uint64_t mmlab_counted_ops(const struct mmlab_case *c);
+
+/**
+ * mmlab_lap() - in run, of a scenario that does its operation once, by task 0: a part of the operation ends here
+ * @metric: one of the scenario's own times; gets the time since the last lap, or since run began. NULL: nobody gets
+ *          it; so what has to be done between parts, but belongs to none, is left out
+ * @n:      the part was done so many times; the metric is given for one
+ *
+ * Once there was a lap, "time" is the sum of the parts whose metric says so, and nothing else.
+ * Return: the time since the last lap in ns, for metrics that are derived from it.
+ */
+uint64_t mmlab_lap(struct mmlab_case *c, const char *metric, uint64_t n);
 
 /**
  * mmlab_report() - value of one of the scenario's own metrics; only task 0's reports are kept

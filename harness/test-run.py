@@ -65,6 +65,20 @@ class RunTest(unittest.TestCase):
             self.assertIsNotNone(metrics["time"]["ci95"][0])
         self.assertEqual({(r["contender"], r["baseline"]) for r in result["ratios"]}, {("other", "good")})
 
+    def test_once(self):
+        """One operation in each process, which counts and is timed; "time" is the sum of its parts."""
+        for events in ("none", "PAGE-FAULTS"):
+            self.run_mmlab("once", "--rounds", "3", "--samples", "5", "--events", events, "-o", "r.json")
+            case, = self.valid("r.json")["cases"]
+            self.assertEqual((case["status"], case["loops"], case["counted_ops"]), ("ok", 1, 1), case["reason"])
+            rounds = {metric["name"]: metric["rounds"] for metric in case["metrics"]}
+            for time_ns, first, second, aside in zip(*(rounds[name] for name in ("time", "first", "second", "aside"))):
+                self.assertAlmostEqual(time_ns[0], first[0] + 4 * second[0], delta=1)
+                self.assertGreater(first[0], 1e6)
+                self.assertGreater(second[0], 1e6)
+                self.assertGreater(aside[0], 5e7)
+                self.assertEqual(len(time_ns), 1)
+
     def test_tasks(self):
         result = self.measure("fake/good", "--rounds", "1", "--axis", "tasks=2", "--axis", "mode=process,thread")
         for case in result["cases"]:

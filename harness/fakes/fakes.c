@@ -169,4 +169,40 @@ static const struct mmlab_scenario fake = {
 	.verify = verify,
 };
 
-const struct mmlab_scenario *const mmlab_scenarios[] = { &fake, NULL };
+/* A scenario whose operation is done once, and has parts. */
+static int run_once(struct mmlab_case *c, uint64_t n)
+{
+	static uint64_t n_runs;
+
+	if (n != 1 || n_runs++)
+		return mmlab_fail(c, 0, "run for the %lluth time, %llu operations", (unsigned long long)n_runs,
+				  (unsigned long long)n);
+	(void)usleep(1000);
+	(void)mmlab_lap(c, "first", 1);
+	(void)usleep(50000);
+	(void)mmlab_lap(c, NULL, 1);
+	(void)usleep(4000);
+	(void)mmlab_lap(c, "second", 4);
+	(void)usleep(50000);
+	(void)mmlab_lap(c, "aside", 1);
+	(void)usleep(50000);
+	return 0;
+}
+
+FAKE(parts, "parts", NO_FLAW);
+
+static const struct mmlab_scenario once = {
+	.name = "once",
+	.question = "Are parts told apart?",
+	.op = "sleep",
+	.metrics = (const struct mmlab_metric[]){
+		{ .name = "first", .unit = "ns", .kind = MMLAB_TIME, .part = true },
+		{ .name = "second", .unit = "ns", .kind = MMLAB_TIME, .part = true },
+		{ .name = "aside", .unit = "ns", .kind = MMLAB_TIME },
+		{ 0 } },
+	.contenders = (const struct mmlab_contender *const[]){ &parts, NULL },
+	.once = true,
+	.run = run_once,
+};
+
+const struct mmlab_scenario *const mmlab_scenarios[] = { &fake, &once, NULL };
