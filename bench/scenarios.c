@@ -3,7 +3,7 @@
 #include "scenario.h"
 
 extern const struct mmlab_scenario stock_scenario, refpage_scenario, refpage_app_scenario, ipc_scenario;
-extern const struct mmlab_scenario lock_scenario;
+extern const struct mmlab_scenario lock_scenario, fanout_scenario;
 
 const struct mmlab_scenario *const mmlab_scenarios[] = {
 	&stock_scenario,
@@ -11,5 +11,6 @@ const struct mmlab_scenario *const mmlab_scenarios[] = {
 	&lock_scenario,
 	&refpage_app_scenario,
 	&ipc_scenario,
+	&fanout_scenario,
 	NULL,
 };
