@@ -17,7 +17,7 @@
 
 enum { RW = PROT_READ | PROT_WRITE, REGION_BYTES = 8 << 20 };
 
-static unsigned int n_rounds = 60;
+static unsigned int n_rounds = 30;
 static int region_fd, piece_fd = -1;
 
 struct words {
