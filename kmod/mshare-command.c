@@ -51,7 +51,8 @@ static int protect(struct mshare *share, unsigned long offset,
 {
 	int access, err = 0;
 
-	mutex_lock(&share->lock);
+	if (mutex_lock_killable(&share->lock))
+		return -EINTR;
 	/* Those who write first: losing access is what is urgent. */
 	for (access = MSHARE_WRITE; access >= MSHARE_READ && !err; access--)
 		if (share->hosts[access])
@@ -132,7 +133,10 @@ int mshare_run_info(union mmlab_arg *arg, struct mmlab_reply *reply)
 	args->n_guests = 0;
 	args->n_attached = 0;
 
-	mutex_lock(&target.share->lock);
+	if (mutex_lock_killable(&target.share->lock)) {
+		target_put(&target);
+		return -EINTR;
+	}
 	for (i = 0; i < MSHARE_N_ACCESS; i++) {
 		host = target.share->hosts[i];
 		if (!host)
@@ -201,7 +205,11 @@ int mshare_run_adopt(union mmlab_arg *arg, struct mmlab_reply *reply)
 	if (err)
 		goto put_file;
 
-	mutex_lock(&share->lock);
+	err = -EINTR;
+	if (mutex_lock_killable(&share->lock)) {
+		fput(memory);
+		goto put_file;
+	}
 	if (share->bytes) {
 		err = -EEXIST;
 		fput(memory);

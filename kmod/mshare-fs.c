@@ -64,7 +64,8 @@ static ssize_t object_read(struct file *file, char __user *buffer,
 	struct mshare *share = mshare_fs_share(file);
 	struct mmlab_mshare_range range;
 
-	mutex_lock(&share->lock);
+	if (mutex_lock_killable(&share->lock))
+		return -EINTR;
 	range.start = share->start;
 	range.bytes = share->bytes;
 	mutex_unlock(&share->lock);
@@ -104,7 +105,8 @@ static int object_mmap(struct file *file, struct vm_area_struct *vma)
 	    !IS_ALIGNED(bytes, MSHARE_ALIGN))
 		return -EINVAL;
 
-	mutex_lock(&share->lock);
+	if (mutex_lock_killable(&share->lock))
+		return -EINTR;
 	if (!share->bytes)
 		err = object_establish(share, vma);
 	else if (share->bytes != bytes)

@@ -134,6 +134,17 @@ struct mshare_host *mshare_host_open(struct mshare *share,
 	return host;
 }
 
+void mshare_mm_put(struct mm_struct *mm)
+{
+	/* Nobody can look up the owner after the last VMA is gone. */
+	mmgrab(mm);
+	mmput(mm);
+#ifdef CONFIG_MEMCG
+	RCU_INIT_POINTER(mm->owner, NULL);
+#endif
+	mmdrop(mm);
+}
+
 struct mshare_host *mshare_host_close(struct mshare_host *host)
 {
 	if (!host)
@@ -142,13 +153,7 @@ struct mshare_host *mshare_host_close(struct mshare_host *host)
 	WARN_ON_ONCE(!list_empty(&host->guests));
 	WARN_ON_ONCE(atomic_long_read(&host->n_attached));
 	mmu_notifier_unregister(&host->flusher, host->mm);
-	/* Nobody can look up the owner after the last VMA is gone. */
-	mmgrab(host->mm);
-	mmput(host->mm);
-#ifdef CONFIG_MEMCG
-	RCU_INIT_POINTER(host->mm->owner, NULL);
-#endif
-	mmdrop(host->mm);
+	mshare_mm_put(host->mm);
 	put_task_struct(host->charged);
 	mutex_destroy(&host->tables_lock);
 	kfree(host);

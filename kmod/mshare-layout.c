@@ -13,18 +13,26 @@
  * wholly, unless it has an anon_vma: each step's mapping gets one before the
  * next step may complete it.
  */
+#include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include "compat.h"
 #include "mshare.h"
 
 /* Where a host tries whether a file can be mapped: before everything else. */
 #define TRIAL_START (MSHARE_HOST_START - PUD_SIZE)
+
+/*
+ * What adds mappings ends here, so that taking something out, which may need a
+ * few more for a while, finds room below the limit that is set by default.
+ */
+#define MAX_MAPPINGS (DEFAULT_MAX_MAP_COUNT - 64)
 
 /*
  * What needs the host to be current->mm is done by a worker. A completion, not
@@ -62,8 +70,12 @@ static int job_run(struct mshare_host *host,
 
 	INIT_WORK_ONSTACK(&job.work, job_work);
 	init_completion(&job.done);
+	host->caller = current;
+	host->caller_cred = current_cred();
 	queue_work(mshare_workers, &job.work);
-	wait_for_completion(&job.done);
+	/* The job notices that the caller is killed, and ends soon. */
+	if (wait_for_completion_killable(&job.done))
+		wait_for_completion(&job.done);
 	destroy_work_on_stack(&job.work);
 	return job.result;
 }
@@ -91,15 +103,19 @@ static int map(struct mshare_host *host, struct file *file, unsigned long addr,
 	return IS_ERR_VALUE(addr) ? (int)addr : 0;
 }
 
-/* Before anything is replaced: whether the file can be mapped, and by pages. */
+/*
+ * Before anything is replaced: whether the file can be mapped, and by pages. The
+ * last one, for the largest offset.
+ */
 static int map_trial(struct mshare_host *host, const struct mshare_piece *piece)
 {
+	unsigned long last = piece->first_page +
+			     (piece->bytes >> PAGE_SHIFT) - 1;
 	struct mm_struct *mm = host->mm;
 	struct vm_area_struct *vma;
 	int err;
 
-	err = map(host, piece->file, TRIAL_START, PAGE_SIZE, piece->first_page,
-		  piece->prot);
+	err = map(host, piece->file, TRIAL_START, PAGE_SIZE, last, piece->prot);
 	if (err)
 		return err;
 
@@ -133,11 +149,10 @@ static int map_step(struct mshare_host *host, const struct mshare_piece *piece,
 	return err;
 }
 
-/* Replaces what is there. On failure there is nothing in what was tried. */
+/* Replaces what is there, or a part of it: job_map() cleans up. */
 static int map_steps(struct mshare_host *host, const struct mshare_piece *piece)
 {
 	unsigned long offset = piece->offset, end = offset + piece->bytes;
-	struct mshare_piece nothing = { .offset = offset };
 	unsigned long next;
 	int err = 0;
 
@@ -147,37 +162,113 @@ static int map_steps(struct mshare_host *host, const struct mshare_piece *piece)
 			next = min(end, round_down(offset + MSHARE_ALIGN / 2,
 						   MSHARE_ALIGN) +
 				   MSHARE_ALIGN / 2);
-		err = map_step(host, piece, offset, next - offset);
-		if (err && map_step(host, &nothing, offset, next - offset))
-			host->has_gap = true;
+		err = fatal_signal_pending(host->caller) ? -EINTR :
+			map_step(host, piece, offset, next - offset);
+		cond_resched();
 	}
-	if (!err || !piece->file)
-		return err;
-
-	nothing.bytes = offset - piece->offset;
-	(void)map_steps(host, &nothing);
 	return err;
 }
 
-static int job_map(struct mshare_host *host, const void *arg)
+static int map_piece(struct mshare_host *host, const struct mshare_piece *piece,
+		     bool *is_begun)
 {
-	const struct mshare_piece *piece = arg;
+	const struct cred *own;
 	int err;
 
-	/* A gap left by a lack of memory: the next step might free a table. */
-	if (host->has_gap)
+	if (!piece->file)
+		return map_steps(host, piece);
+	if (READ_ONCE(host->mm->map_count) > MAX_MAPPINGS)
 		return -ENOMEM;
-	if (piece->file) {
-		err = map_trial(host, piece);
-		if (err)
-			return err;
+	/* Security modules are to judge who asks, not the worker. */
+	own = override_creds(host->caller_cred);
+	err = map_trial(host, piece);
+	if (!err) {
+		*is_begun = true;
+		err = map_steps(host, piece);
 	}
-	return map_steps(host, piece);
+	revert_creds(own);
+	return err;
 }
 
-int mshare_map(struct mshare_host *host, const struct mshare_piece *piece)
+/* The first mapping, or the part of it, in a range; false if there is none. */
+static bool mapped_find(struct mm_struct *mm, unsigned long addr,
+			unsigned long end, unsigned long *ret_start,
+			unsigned long *ret_end)
 {
-	return job_run(host, job_map, piece);
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(mm);
+	vma = find_vma(mm, addr);
+	if (vma) {
+		*ret_start = max(addr, vma->vm_start);
+		*ret_end = min(end, vma->vm_end);
+	}
+	mmap_read_unlock(mm);
+	return vma && *ret_start < end;
+}
+
+/* Where a step has unmapped something and could not map anything instead. */
+static int gaps_fill(struct mshare_host *host)
+{
+	unsigned long addr = MSHARE_HOST_START;
+	unsigned long end = addr + host->share->bytes;
+	unsigned long start, next;
+	int err = 0;
+
+	for (; addr < end && !err; addr = next) {
+		if (!mapped_find(host->mm, addr, end, &start, &next))
+			start = next = end;
+		if (addr < start)
+			err = map(host, NULL, addr, start - addr, 0, PROT_NONE);
+	}
+	host->has_gap = err;
+	return err;
+}
+
+/*
+ * What still works when there are too many mappings, or no time: files stay
+ * mapped, but nobody can access them. Frees no table.
+ */
+static void access_take(struct mshare_host *host,
+			const struct mshare_piece *range)
+{
+	unsigned long addr = MSHARE_HOST_START + range->offset;
+	unsigned long end = addr + range->bytes;
+	unsigned long start;
+
+	while (addr < end &&
+	       mapped_find(host->mm, addr, end, &start, &addr))
+		if (!mmlab_mprotect(start, addr - start, PROT_NONE))
+			(void)mmlab_dontneed(start, addr - start);
+}
+
+struct change {
+	const struct mshare_piece *piece;
+	bool *is_begun;
+};
+
+static int job_map(struct mshare_host *host, const void *arg)
+{
+	const struct change *change = arg;
+	int err = 0;
+
+	/* Next to a gap a step might free a table. */
+	if (host->has_gap)
+		err = gaps_fill(host);
+	if (!err)
+		err = map_piece(host, change->piece, change->is_begun);
+	if (err && *change->is_begun) {
+		(void)gaps_fill(host);
+		access_take(host, change->piece);
+	}
+	return err;
+}
+
+int mshare_map(struct mshare_host *host, const struct mshare_piece *piece,
+	       bool *is_begun)
+{
+	return job_run(host, job_map, &(struct change){
+		.piece = piece, .is_begun = is_begun });
 }
 
 /*
@@ -203,6 +294,7 @@ static int map_copy(struct mshare_host *host, struct mshare_host *from)
 static int job_open(struct mshare_host *host, const void *arg)
 {
 	struct mshare_host *writers = host->share->hosts[MSHARE_WRITE];
+	bool is_begun = true;
 	int err;
 
 	host->mm = mmlab_host_mm_alloc();
@@ -213,7 +305,8 @@ static int job_open(struct mshare_host *host, const void *arg)
 #endif
 
 	kthread_use_mm(host->mm);
-	err = writers ? map_copy(host, writers) : job_map(host, arg);
+	err = writers ? map_copy(host, writers) :
+		map_piece(host, arg, &is_begun);
 	kthread_unuse_mm(host->mm);
 	if (err)
 		goto put_mm;
@@ -225,7 +318,7 @@ static int job_open(struct mshare_host *host, const void *arg)
 	return 0;
 
 put_mm:
-	mmput(host->mm);
+	mshare_mm_put(host->mm);
 	return err;
 }
 
@@ -299,15 +392,22 @@ static int job_protect(struct mshare_host *host, const void *arg)
 	const struct mshare_piece *range = arg;
 	unsigned long addr = MSHARE_HOST_START + range->offset;
 	int prot = host_prot(host, range->prot);
+	const struct cred *own;
 	int err;
 
 	err = protect_check(host, range);
 	if (err)
 		return err;
 
+	if (prot == PROT_NONE)
+		return mmlab_mprotect(addr, range->bytes, prot) ?:
+			mmlab_dontneed(addr, range->bytes);
+
+	if (READ_ONCE(host->mm->map_count) > MAX_MAPPINGS)
+		return -ENOMEM;
+	own = override_creds(host->caller_cred);
 	err = mmlab_mprotect(addr, range->bytes, prot);
-	if (!err && prot == PROT_NONE)
-		err = mmlab_dontneed(addr, range->bytes);
+	revert_creds(own);
 	return err;
 }
 

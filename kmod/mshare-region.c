@@ -8,6 +8,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mman.h>
+#include <linux/overflow.h>
 #include <linux/shmem_fs.h>
 #include <linux/uaccess.h>
 
@@ -39,24 +40,31 @@ int mshare_region_init(struct mshare *share, loff_t bytes)
 	return err;
 }
 
-/* Into all hosts, or with nothing there on failure. */
+/* Into all hosts; or, if that fails after it has begun, nothing into all. */
 static int region_map(struct mshare *share, const struct mshare_piece *piece)
 {
 	struct mshare_piece nothing = { .offset = piece->offset,
 					.bytes = piece->bytes };
+	bool is_begun = !piece->file;
 	int access, err = 0;
 
 	if (mutex_lock_killable(&share->lock))
 		return -EINTR;
 	if (!share->bytes || piece->offset >= share->bytes ||
-	    piece->bytes > share->bytes - piece->offset)
+	    piece->bytes > share->bytes - piece->offset) {
 		err = -EINVAL;
+		goto unlock;
+	}
 	for (access = MSHARE_WRITE; access >= MSHARE_READ && !err; access--)
 		if (share->hosts[access])
-			err = mshare_map(share->hosts[access], piece);
-	/* Where the first has it and the second does not. */
-	if (err && ++access == MSHARE_READ)
-		(void)mshare_map(share->hosts[MSHARE_WRITE], &nothing);
+			err = mshare_map(share->hosts[access], piece,
+					 &is_begun);
+	for (access = MSHARE_WRITE; access >= MSHARE_READ && err && is_begun;
+	     access--)
+		if (share->hosts[access])
+			(void)mshare_map(share->hosts[access], &nothing,
+					 &is_begun);
+unlock:
 	mutex_unlock(&share->lock);
 	return err;
 }
@@ -95,10 +103,13 @@ static int region_create(struct mshare *share, const struct mshare_create *args)
 	};
 	const u32 known = MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS |
 			  MAP_NORESERVE;
+	u64 end;
 	int err;
 
 	if (!range_is_valid(args->region_offset, args->size) ||
-	    !PAGE_ALIGNED(args->offset) || args->offset > MAX_LFS_FILESIZE ||
+	    !PAGE_ALIGNED(args->offset) ||
+	    check_add_overflow(args->offset, args->size, &end) ||
+	    end > MAX_LFS_FILESIZE ||
 	    (args->flags & ~known) || !(args->flags & MAP_SHARED) ||
 	    !(args->flags & MAP_FIXED) ||
 	    (args->prot != PROT_READ && args->prot != (PROT_READ | PROT_WRITE)))

@@ -157,7 +157,8 @@ static int part_mmap(struct file *file, struct vm_area_struct *vma)
 	    vma->vm_end - vma->vm_start != share->bytes)
 		return -EINVAL;
 
-	mutex_lock(&share->lock);
+	if (mutex_lock_killable(&share->lock))
+		return -EINTR;
 	/* A descriptor for writing was made together with that host. */
 	host = mshare_host_get(share, mshare_access_of(vma), NULL);
 	mutex_unlock(&share->lock);
@@ -174,7 +175,8 @@ int mshare_fsync(struct mshare *share, loff_t start, loff_t end, int datasync)
 	loff_t first, last;
 	int err = 0;
 
-	mutex_lock(&share->lock);
+	if (mutex_lock_killable(&share->lock))
+		return -EINTR;
 	host = share->hosts[MSHARE_WRITE] ?: share->hosts[MSHARE_READ];
 	mutex_unlock(&share->lock);
 	if (!host)
@@ -304,7 +306,9 @@ static int run_file(union mmlab_arg *arg, struct mmlab_reply *reply)
 	if (!share)
 		goto put_file;
 
-	mutex_lock(&share->lock);
+	err = -EINTR;
+	if (mutex_lock_killable(&share->lock))
+		goto put_share;
 	host = mshare_host_get(share, writes ? MSHARE_WRITE : MSHARE_READ,
 			       &(struct mshare_piece){
 		.file = file, .bytes = args->bytes,

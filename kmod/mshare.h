@@ -56,7 +56,9 @@ enum mshare_access {
  * @share: whose it is
  * @access: what guests may do
  * @in_use: there may be guests, and tables: what is mapped changes by steps
- * @has_gap: it must not change any more
+ * @has_gap: a part is unmapped for want of memory: no step until it is filled
+ * @caller: who waits for the change that is being made
+ * @caller_cred: with what rights
  * @flusher: tells when translations must go from TLBs
  * @charged: the task in whose memory control group pages are accounted, after
  *	its death too
@@ -72,6 +74,8 @@ struct mshare_host {
 	enum mshare_access access;
 	bool in_use;
 	bool has_gap;
+	struct task_struct *caller;
+	const struct cred *caller_cred;
 	struct mmu_notifier flusher;
 	struct task_struct *charged;
 	struct mutex tables_lock;
@@ -215,6 +219,8 @@ struct mshare_host *mshare_host_open(struct mshare *share,
 				     enum mshare_access access,
 				     const struct mshare_piece *piece);
 struct mshare_host *mshare_host_close(struct mshare_host *host);
+/* Ends a host's address space. */
+void mshare_mm_put(struct mm_struct *mm);
 
 /**
  * mshare_host_fault() - make a page accessible in the host
@@ -244,13 +250,17 @@ int mshare_map_open(struct mshare_host *host, const struct mshare_piece *piece);
 /**
  * mshare_map() - replace a part of what a host maps
  * @host: the host
- * @piece: by what; there is nothing where this failed half-way
+ * @piece: by what
+ * @is_begun: set when anything may have changed; already so if @piece is nothing
  *
- * Guests lose access to what was there before this returns.
+ * Guests lose access to what was there before this returns, also if it fails
+ * after having begun; then nothing of the range is accessible. -EINTR if the
+ * caller is killed.
  *
  * Return: 0 or a negative errno.
  */
-int mshare_map(struct mshare_host *host, const struct mshare_piece *piece);
+int mshare_map(struct mshare_host *host, const struct mshare_piece *piece,
+	       bool *is_begun);
 
 /* What is mapped at @offset, and how far on; with a reference to its file. */
 void mshare_piece_get(struct mshare_host *host, unsigned long offset,
