@@ -91,7 +91,7 @@ void mshare_put(struct mshare *share)
 	kref_put_mutex(&share->refs, mshare_release, &registry_lock);
 }
 
-/* F_SEAL_FUTURE_WRITE may come when those who write are there already. */
+/* F_SEAL_FUTURE_WRITE may come when a host that writes is there already. */
 static bool file_is_sealed(struct file *file)
 {
 	struct inode *inode = file_inode(file);
@@ -101,6 +101,28 @@ static bool file_is_sealed(struct file *file)
 		(F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
 }
 
+/* Any piece of an object, the size of which is set. */
+static bool object_is_sealed(struct mshare *share)
+{
+	struct mshare_host *host = share->hosts[MSHARE_WRITE];
+	struct mshare_piece piece;
+	unsigned long offset;
+	bool is_sealed = false;
+
+	if (!host)
+		return share->memory && file_is_sealed(share->memory);
+	for (offset = 0; offset < share->bytes && !is_sealed;
+	     offset += piece.bytes) {
+		mshare_piece_get(host, offset, &piece);
+		if (!piece.file)
+			continue;
+		is_sealed = (piece.prot & PROT_WRITE) &&
+			    file_is_sealed(piece.file);
+		fput(piece.file);
+	}
+	return is_sealed;
+}
+
 struct mshare_host *mshare_host_get(struct mshare *share,
 				    enum mshare_access access,
 				    const struct mshare_piece *piece)
@@ -108,8 +130,7 @@ struct mshare_host *mshare_host_get(struct mshare *share,
 	struct mshare_host *host = share->hosts[access];
 
 	lockdep_assert_held(&share->lock);
-	if (access == MSHARE_WRITE && share->memory &&
-	    file_is_sealed(share->memory))
+	if (access == MSHARE_WRITE && object_is_sealed(share))
 		return ERR_PTR(-EPERM);
 	if (host)
 		return host;
@@ -264,9 +285,15 @@ bool mshare_is_shareable(struct file *file)
 {
 	struct inode *inode = file_inode(file);
 
-	return S_ISREG(inode->i_mode) &&
-	       inode->i_sb->s_magic != HUGETLBFS_MAGIC &&
-	       !mshare_fs_is_file(file) && file->f_op != &part_fops;
+	switch (inode->i_sb->s_magic) {
+	case HUGETLBFS_MAGIC:
+	/* Pages that the kernel itself must not touch */
+	case SECRETMEM_MAGIC:
+	/* A server that is a guest would wait for itself: see docs. */
+	case FUSE_SUPER_MAGIC:
+		return false;
+	}
+	return S_ISREG(inode->i_mode) && !mshare_fs_is_file(file) && file->f_op != &part_fops;
 }
 
 static int run_file(union mmlab_arg *arg, struct mmlab_reply *reply)
