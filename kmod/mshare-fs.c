@@ -66,7 +66,7 @@ static ssize_t object_read(struct file *file, char __user *buffer,
 
 	if (mutex_lock_killable(&share->lock))
 		return -EINTR;
-	range.start = share->start;
+	range.start = READ_ONCE(share->start);
 	range.bytes = share->bytes;
 	mutex_unlock(&share->lock);
 	if (!range.start)
@@ -87,7 +87,8 @@ static int object_establish(struct mshare *share, struct vm_area_struct *vma)
 				  vma->vm_flags & VM_NORESERVE);
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
-	return mshare_establish(share, memory, 0, vma->vm_start, bytes);
+	/* The address is that of the first mapping that succeeds. */
+	return mshare_establish(share, memory, 0, 0, bytes);
 }
 
 static int object_mmap(struct file *file, struct vm_area_struct *vma)
@@ -113,16 +114,16 @@ static int object_mmap(struct file *file, struct vm_area_struct *vma)
 		err = -EINVAL;
 	host = err ? ERR_PTR(err) :
 		mshare_host_get(share, mshare_access_of(vma), NULL);
-	if (!IS_ERR(host)) {
+	if (!IS_ERR(host))
 		i_size_write(file_inode(file), bytes);
-		if (!share->start)
-			share->start = vma->vm_start;
-	}
 	mutex_unlock(&share->lock);
 	if (IS_ERR(host))
 		return PTR_ERR(host);
 
-	return mshare_guest_mmap(host, vma);
+	err = mshare_guest_mmap(host, vma);
+	if (!err)
+		cmpxchg(&share->start, 0, vma->vm_start);
+	return err;
 }
 
 static int object_fsync(struct file *file, loff_t start, loff_t end,

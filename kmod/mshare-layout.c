@@ -338,7 +338,8 @@ void mshare_piece_get(struct mshare_host *host, unsigned long offset,
 		.offset = offset,
 		.bytes = host->share->bytes - offset,
 	};
-	mmap_read_lock(mm);
+	/* The caller may be in mmap(2). */
+	down_read_nested(&mm->mmap_lock, SINGLE_DEPTH_NESTING);
 	vma = find_vma(mm, addr);
 	if (vma && vma->vm_start > addr) {
 		ret->bytes = vma->vm_start - addr;

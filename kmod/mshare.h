@@ -97,7 +97,8 @@ static inline enum mshare_access mshare_access_of(struct vm_area_struct *vma)
  * @memory: the file that it is a part of, or NULL if it may be of several; what
  *	hosts map may have come from another open() of it
  * @first_page: where in @memory it begins
- * @start: address of the first mapping, which others ask for; 0 without
+ * @start: address of the first mapping, which others ask for; 0 without. Set
+ *	without the lock
  * @bytes: size; 0 as long as it has none
  * @flush: enum mmlab_mshare_flush
  * @hosts: those who write need other entries than those who only read
