@@ -398,6 +398,10 @@ struct mmlab_lockbuf_create {
  * buffers of direct input and output; others fail with EFAULT there, also
  * those that reclaim has taken since. ptrace(2) and /proc/PID/mem work;
  * process_vm_readv(2) fails with EFAULT. The pages are in nobody's RSS.
+ *
+ * NEVER give such a mapping to a virtual machine as its memory (KVM), or to a
+ * device that uses the process's page tables (SVA): they are not told when a
+ * page goes, and would go on using it after it became somebody else's.
  */
 #define MMLAB_MSHARE_ALIGN (1ULL << 21)
 
@@ -472,8 +476,9 @@ enum mmlab_mshare_stat {
  * All who name the same file, offset and length get the same object.
  *   EBADF   no such descriptor
  *   EACCES  it is not open for reading, or for writing if @prot says so
- *   EINVAL  not a regular file, a huge-page file, a file that cannot be
- *           mapped by pages, or itself of this mechanism
+ *   EINVAL  not a regular file, a huge-page file, one of memfd_secret(2) or
+ *           of FUSE, a file that cannot be mapped by pages, or itself of this
+ *           mechanism
  *   EPERM   a seal forbids it
  *   and what mmap(2) of the file gives
  */
@@ -625,7 +630,9 @@ struct mmlab_mshare_populate {
  *   EACCES  the descriptor is not open for writing
  *   EINVAL  the region has no size; a length of 0; an offset, or length, that is
  *           no multiple of the page size; a range that is not within the region
- *   EINTR   a fatal signal, before anything was changed
+ *   EINTR   a fatal signal. What is not changed yet cannot be accessed, but is
+ *           mapped: MSHARE_PROTECT makes it accessible, another command replaces
+ *           it
  *   EFAULT  the struct cannot be read
  */
 #define MSHAREFS_CREATE_MAPPING _IOW('x', 0, struct mshare_create)
@@ -637,8 +644,9 @@ struct mmlab_mshare_populate {
  * @size: in: how long
  * @offset: in: where in the file, a multiple of the page size; not used with
  *	MAP_ANONYMOUS
- * @prot: in: PROT_READ, or PROT_READ | PROT_WRITE: the most that any mapping of
- *	the region gives
+ * @prot: in: PROT_READ, or PROT_READ | PROT_WRITE. MSHARE_PROTECT can change it
+ *	later as far as @fd allows: a descriptor that is not open for writing keeps
+ *	everybody from writing. An earlier MSHARE_PROTECT of the range is forgotten
  * @flags: in: MAP_SHARED | MAP_FIXED, and MAP_ANONYMOUS, MAP_NORESERVE
  * @fd: in: a regular file; not used with MAP_ANONYMOUS
  *
@@ -648,8 +656,11 @@ struct mmlab_mshare_populate {
  *   EBADF   @fd is no descriptor
  *   EACCES  it is not open for reading, or for writing if @prot says so
  *   EPERM   a seal forbids it
- *   ENOMEM  no memory, or too many pieces: nothing may be mapped in the range
+ *   ENOMEM  no memory, or more than some 65,000 pieces and differences of
+ *           protection, or than vm.max_map_count
  *   and what mmap(2) of the file gives
+ * Errors of arguments change nothing; after ENOMEM there may be nothing in the
+ * range.
  */
 struct mshare_create {
 	__aligned_u64 region_offset;
@@ -658,6 +669,8 @@ struct mshare_create {
 	__u32 prot;
 	__u32 flags;
 	__u32 fd;
+	/* Not used: the same size for 32-bit programs. */
+	__u32 pad;
 };
 
 /**
@@ -666,7 +679,8 @@ struct mshare_create {
  * @size: in: how long; there may be several pieces, parts of them, or nothing
  *
  * When the command returns no process can access it.
- *   ENOMEM  no memory, or too many pieces
+ *   ENOMEM  no memory, or too many pieces. If the range begins and ends where
+ *           pieces do, nobody can access it all the same
  */
 struct mshare_unmap {
 	__aligned_u64 region_offset;
