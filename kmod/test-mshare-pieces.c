@@ -484,8 +484,96 @@ static void debugger_races_munmap(void)
 	region_close();
 }
 
+static double now_s(void)
+{
+	struct timespec now;
+
+	EXPECT(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void cpu_set_to(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	/* On one processor the race is just less likely. */
+	(void)sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+struct first_touch {
+	pthread_barrier_t barrier;
+	volatile unsigned char *memory;
+	double at_s;
+};
+
+static void *first_touch_thread(void *argument)
+{
+	struct first_touch *touch = argument;
+
+	cpu_set_to(1);
+	for (;;) {
+		(void)pthread_barrier_wait(&touch->barrier);
+		if (!touch->memory)
+			return NULL;
+		while (now_s() < touch->at_s)
+			;
+		(void)touch->memory[0];
+		(void)pthread_barrier_wait(&touch->barrier);
+	}
+}
+
+/*
+ * A region's first touch makes its first table, at any moment of the second
+ * change: that must not free it. What exists is compared with what is attached.
+ */
+static void first_touch_races_change(void)
+{
+	struct first_touch touch = { 0 };
+	double took_s = 1e-3;
+	unsigned int seed = 9;
+	pthread_t thread;
+
+	cpu_set_to(0);
+	EXPECT(pthread_barrier_init(&touch.barrier, NULL, 2) == 0);
+	EXPECT(pthread_create(&thread, NULL, first_touch_thread, &touch) == 0);
+	for (unsigned int round = 0; round < n_rounds * 5; round++) {
+		struct mmlab_mshare_info info;
+		double start_s;
+
+		region_open();
+		EXPECT(region_create_file(region_fd, 0, REGION_BYTES, piece_fd, 0) == 0);
+		touch.memory = region_map(RW);
+		/* Somewhere in what the last changes took. */
+		start_s = now_s() + 50e-6;
+		touch.at_s = start_s + took_s * (next_random(&seed) % 1000) / 1000;
+		(void)pthread_barrier_wait(&touch.barrier);
+		while (now_s() < start_s)
+			;
+		start_s = now_s();
+		EXPECT(region_create_file(region_fd, 0, REGION_BYTES, piece_fd, 0) == 0);
+		took_s = took_s * 0.9 + (now_s() - start_s) * 0.1;
+		if (took_s > 3e-3)
+			took_s = 3e-3;
+		(void)pthread_barrier_wait(&touch.barrier);
+
+		info = share_info((void *)touch.memory);
+		EXPECT_EQ(info.n_attached, 1);
+		EXPECT_EQ(info.pte_bytes, page_bytes);
+		/* And one of each level above. */
+		EXPECT_EQ(info.table_bytes, 3 * page_bytes);
+		EXPECT(munmap((void *)touch.memory, REGION_BYTES) == 0);
+		region_close();
+	}
+	touch.memory = NULL;
+	(void)pthread_barrier_wait(&touch.barrier);
+	EXPECT(pthread_join(thread, NULL) == 0);
+}
+
 static const struct mshare_check checks[] = {
 	{ "changes-race-faults", changes_race_faults },
+	{ "first-touch-races-change", first_touch_races_change },
 	{ "changes-race-changes", changes_race_changes },
 	{ "changes-race-collapse", changes_race_collapse },
 	{ "changes-race-msync", changes_race_msync },

@@ -6,6 +6,8 @@
  */
 #include "test-mshare.h"
 
+#include <sys/syscall.h>
+
 enum { RW = PROT_READ | PROT_WRITE, FLAGS = MAP_SHARED | MAP_FIXED };
 
 static int region_new(size_t bytes)
@@ -173,6 +175,155 @@ static void create_huge_file_refused(void)
 		SKIP("no huge pages: %s", strerror(errno));
 	EXPECT(ftruncate(huge, MB(2)) == 0);
 	EXPECT_ERRNO(region_create_file(fd, 0, MB(2), huge, 0), EINVAL);
+}
+
+/* Errors that show at the end of a range: what was there stays. */
+static void create_beyond_the_largest_offset(void)
+{
+	static const size_t offsets[] = { 0x7fffffffffffe000, 0x7fffffffffff0000, 0xffffffffffff0000 };
+	int fd = region_new(MB(4)), file = piece_new(MB(4), 1);
+	unsigned char *memory = region_map(fd, MB(4), RW);
+
+	EXPECT(region_create_file(fd, 0, MB(4), file, 0) == 0);
+	EXPECT_EQ(memory[0], 1);
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)
+		EXPECT_ERRNO(region_create_file(fd, 0, 64 << 10, file, offsets[i]), EINVAL);
+	EXPECT_EQ(memory[0], 1);
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+static void create_secret_memory_refused(void)
+{
+	int fd = region_new(MB(4)), secret = (int)syscall(SYS_memfd_secret, 0);
+
+	EXPECT(unlink(SHARE_PATH) == 0);
+	if (secret < 0)
+		SKIP("no secret memory: %s", strerror(errno));
+	EXPECT(ftruncate(secret, MB(2)) == 0);
+	EXPECT_ERRNO(region_create_file(fd, 0, MB(2), secret, 0), EINVAL);
+	EXPECT(mmlab_mmap_shared_pt(NULL, MB(2), PROT_READ, MAP_SHARED | MAP_SHARED_PT, secret, 0) == MAP_FAILED);
+	EXPECT_EQ(errno, EINVAL);
+}
+
+/* Who writes may go on, who comes later may not. */
+static void sealed_pieces(void)
+{
+	int fd = region_new(MB(4)), file = piece_new(MB(4), 1);
+	unsigned char *memory = region_map(fd, MB(4), RW);
+
+	EXPECT(region_create_file(fd, MB(1), MB(2), file, 0) == 0);
+	EXPECT(munmap(region_map(fd, MB(4), RW), MB(4)) == 0);
+	EXPECT(fcntl(file, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0);
+	EXPECT_EQ(access_signal(memory + MB(1), true), 0);
+	EXPECT(mmap(NULL, MB(4), RW, MAP_SHARED, fd, 0) == MAP_FAILED);
+	EXPECT_EQ(errno, EPERM);
+	EXPECT_EQ(access_signal(region_map(fd, MB(4), PROT_READ) + MB(1), false), 0);
+	EXPECT_ERRNO(region_create_file(fd, 0, MB(1), file, 0), EPERM);
+	EXPECT(region_unmap(fd, MB(1), MB(2)) == 0);
+	EXPECT(region_create(fd, 0, MB(1), file, 0, PROT_READ, FLAGS) == 0);
+	EXPECT(munmap(region_map(fd, MB(4), RW), MB(4)) == 0);
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
+static void max_map_count_set(int n)
+{
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "we");
+
+	EXPECT(file);
+	EXPECT(fprintf(file, "%d", n) > 0);
+	EXPECT(fclose(file) == 0);
+}
+
+/* However many pieces: access can be taken back, and the region changes again. */
+static void unmap_at_the_limit(void)
+{
+	enum { LIMIT = 200, BYTES = 8 << 20 };
+	int fd = region_new(BYTES), file = piece_new(BYTES, 1);
+	unsigned char *memory, *reader;
+	size_t end = 0;
+	pid_t pid;
+
+	/* The limit is for all processes: it goes back whatever happens here. */
+	pid = fork_child();
+	if (pid != 0) {
+		int status = check_wait(pid);
+
+		max_map_count_set(65530);
+		EXPECT(unlink(SHARE_PATH) == 0);
+		_exit(status);
+	}
+	memory = region_map(fd, BYTES, RW);
+	reader = region_map(fd, BYTES, PROT_READ);
+	max_map_count_set(LIMIT);
+	while (region_create_file(fd, end, page_bytes, file, end) == 0)
+		end += 2 * page_bytes;
+	EXPECT_EQ(errno, ENOMEM);
+	EXPECT(end > 90 * page_bytes * 2);
+	EXPECT_EQ(access_signal(memory + end, false), SIGSEGV);
+	for (size_t i = 0; i < end; i += 2 * page_bytes) {
+		EXPECT_EQ(memory[i], (unsigned char)(1 + i / page_bytes));
+		EXPECT_EQ(reader[i], memory[i]);
+	}
+
+	/* It may fail, yet nobody has access. */
+	max_map_count_set(LIMIT / 2);
+	EXPECT_ERRNO(region_unmap(fd, 0, page_bytes), ENOMEM);
+	EXPECT_EQ(access_signal(memory, false), SIGSEGV);
+	EXPECT_EQ(access_signal(reader, false), SIGSEGV);
+	EXPECT_EQ(memory[2 * page_bytes], 3);
+	EXPECT_ERRNO(region_unmap(fd, 0, BYTES), ENOMEM);
+	for (size_t i = 0; i < end; i += page_bytes) {
+		EXPECT_EQ(access_signal(memory + i, false), SIGSEGV);
+		EXPECT_EQ(access_signal(reader + i, false), SIGSEGV);
+	}
+
+	/* Nothing of that stays. */
+	max_map_count_set(65530);
+	EXPECT(region_unmap(fd, 0, page_bytes) == 0);
+	EXPECT(region_create_file(fd, 0, BYTES, file, 0) == 0);
+	EXPECT_EQ(memory[0], 1);
+	EXPECT_EQ(reader[end], (unsigned char)(1 + end / page_bytes));
+	EXPECT(region_unmap(fd, 0, BYTES) == 0);
+	EXPECT_EQ(access_signal(memory + page_bytes, false), SIGSEGV);
+	EXPECT_EQ(access_signal(reader + page_bytes, false), SIGSEGV);
+	EXPECT(fcntl(file, F_ADD_SEALS, F_SEAL_WRITE) == 0);
+	_exit(0);
+}
+
+/* Half a million steps, of which few are made. */
+static void unmap_is_killed(void)
+{
+	size_t bytes = (size_t)TB(1), last = bytes - page_bytes;
+	int fd = region_new(bytes);
+	unsigned char *memory = region_map(fd, bytes, RW);
+	unsigned char *reader = region_map(fd, bytes, PROT_READ);
+	pid_t pid;
+
+	EXPECT(region_create_memory(fd, 0, page_bytes) == 0);
+	EXPECT(region_create_memory(fd, last, page_bytes) == 0);
+	memory[0] = 'A';
+	memory[last] = 'B';
+	EXPECT_EQ(reader[last], 'B');
+	pid = fork_child();
+	if (pid == 0) {
+		(void)region_unmap(fd, 0, bytes);
+		_exit(0);
+	}
+	while (access_signal(memory, false) == 0)
+		(void)usleep(100);
+	EXPECT(kill(pid, SIGKILL) == 0);
+	EXPECT(waitpid(pid, NULL, 0) == pid);
+	EXPECT_EQ(access_signal(memory + last, false), SIGSEGV);
+	EXPECT_EQ(access_signal(reader + last, false), SIGSEGV);
+
+	/* So it was not made to the end, and can be changed. */
+	EXPECT(mmlab_mshare_protect(memory + last, page_bytes, RW) == 0);
+	EXPECT_EQ(memory[last], 'B');
+	EXPECT_EQ(reader[last], 'B');
+	EXPECT(region_unmap(fd, last, page_bytes) == 0);
+	EXPECT_EQ(access_signal(memory + last, false), SIGSEGV);
+	EXPECT_ERRNO(mmlab_mshare_protect(memory + last, page_bytes, RW), ENOMEM);
+	EXPECT(unlink(SHARE_PATH) == 0);
 }
 
 /* The program in the proposal's documentation, with a smaller buffer. */
@@ -523,6 +674,11 @@ static const struct mshare_check checks[] = {
 	{ "size-is-given-once", size_is_given_once },
 	{ "create-bad", create_bad },
 	{ "create-huge-file-refused", create_huge_file_refused },
+	{ "create-beyond-the-largest-offset", create_beyond_the_largest_offset },
+	{ "create-secret-memory-refused", create_secret_memory_refused },
+	{ "sealed-pieces", sealed_pieces },
+	{ "unmap-at-the-limit", unmap_at_the_limit },
+	{ "unmap-is-killed", unmap_is_killed },
 	{ "program-of-2025", program_of_2025 },
 	{ "pieces-are-mapped", pieces_are_mapped },
 	{ "tables-stay", tables_stay },
