@@ -348,6 +348,7 @@ void mshare_piece_get(struct mshare_host *host, unsigned long offset,
 		ret->first_page = linear_page_index(vma, addr);
 		ret->prot = (vma->vm_flags & VM_READ ? PROT_READ : 0) |
 			    (vma->vm_flags & VM_WRITE ? PROT_WRITE : 0);
+		ret->may_write = vma->vm_flags & VM_MAYWRITE;
 		if (vma->vm_file)
 			ret->file = get_file(vma->vm_file);
 	}

@@ -109,15 +109,16 @@ static bool object_is_sealed(struct mshare *share)
 	unsigned long offset;
 	bool is_sealed = false;
 
+	if (share->memory && file_is_sealed(share->memory))
+		return true;
 	if (!host)
-		return share->memory && file_is_sealed(share->memory);
+		return false;
 	for (offset = 0; offset < share->bytes && !is_sealed;
 	     offset += piece.bytes) {
 		mshare_piece_get(host, offset, &piece);
 		if (!piece.file)
 			continue;
-		is_sealed = (piece.prot & PROT_WRITE) &&
-			    file_is_sealed(piece.file);
+		is_sealed = piece.may_write && file_is_sealed(piece.file);
 		fput(piece.file);
 	}
 	return is_sealed;

@@ -125,6 +125,7 @@ struct mshare {
  * @bytes: its length
  * @first_page: where in @file
  * @prot: PROT_READ and PROT_WRITE
+ * @may_write: @prot can become both; of what is mapped already
  */
 struct mshare_piece {
 	struct file *file;
@@ -132,6 +133,7 @@ struct mshare_piece {
 	unsigned long bytes;
 	unsigned long first_page;
 	int prot;
+	bool may_write;
 };
 
 /**

@@ -196,9 +196,9 @@ static void create_secret_memory_refused(void)
 {
 	int fd = region_new(MB(4)), secret = (int)syscall(SYS_memfd_secret, 0);
 
-	EXPECT(unlink(SHARE_PATH) == 0);
 	if (secret < 0)
 		SKIP("no secret memory: %s", strerror(errno));
+	EXPECT(unlink(SHARE_PATH) == 0);
 	EXPECT(ftruncate(secret, MB(2)) == 0);
 	EXPECT_ERRNO(region_create_file(fd, 0, MB(2), secret, 0), EINVAL);
 	EXPECT(mmlab_mmap_shared_pt(NULL, MB(2), PROT_READ, MAP_SHARED | MAP_SHARED_PT, secret, 0) == MAP_FAILED);
@@ -215,6 +215,8 @@ static void sealed_pieces(void)
 	EXPECT(munmap(region_map(fd, MB(4), RW), MB(4)) == 0);
 	EXPECT(fcntl(file, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0);
 	EXPECT_EQ(access_signal(memory + MB(1), true), 0);
+	/* It could be made writable again. */
+	EXPECT(mmlab_mshare_protect(memory + MB(1), MB(2), PROT_READ) == 0);
 	EXPECT(mmap(NULL, MB(4), RW, MAP_SHARED, fd, 0) == MAP_FAILED);
 	EXPECT_EQ(errno, EPERM);
 	EXPECT_EQ(access_signal(region_map(fd, MB(4), PROT_READ) + MB(1), false), 0);
