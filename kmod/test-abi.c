@@ -24,7 +24,6 @@ static const unsigned long commands[] = {
 	MMLAB_IOC_MSHARE_FLUSH,
 	MMLAB_IOC_MSHARE_INFO,
 	MMLAB_IOC_MSHARE_ADOPT,
-	MMLAB_IOC_CLONE_MAP,
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -45,7 +44,6 @@ static const uint32_t struct_bytes[] = {
 	sizeof(struct mmlab_mshare_flush_set),
 	sizeof(struct mmlab_mshare_info),
 	sizeof(struct mmlab_mshare_adopt),
-	sizeof(struct mmlab_clone_map),
 };
 
 static void device_is_private(void)
@@ -172,9 +170,7 @@ static void size_of_the_future(void)
 static void flag_unknown(void)
 {
 	for (size_t i = 0; i < N_COMMANDS; i++) {
-		/* Two proposals have it so; nor is a zero struct any good. */
-		int error = commands[i] == MMLAB_IOC_REFPAGE_CREATE ||
-			    commands[i] == MMLAB_IOC_CLONE_MAP
+		int error = commands[i] == MMLAB_IOC_REFPAGE_CREATE
 			    ? EINVAL : EOPNOTSUPP;
 
 		for (int bit = 0; bit < 32; bit++) {
