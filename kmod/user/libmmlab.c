@@ -44,6 +44,18 @@ static int device_open(int stale_fd)
 	return fd;
 }
 
+/* Whether an error says that the number is not the device's any more. */
+static bool device_is_stale(int fd, int error)
+{
+	int flags;
+
+	if (error != EBADF)
+		return error == ENOTTY;
+	/* Or was it about a descriptor in the struct? */
+	flags = fcntl(fd, F_GETFL);
+	return flags < 0 || (flags & O_PATH);
+}
+
 static int device_call(unsigned long command, void *arg)
 {
 	int fd = atomic_load(&device_fd);
