@@ -9,11 +9,11 @@
  * and no step replaces all that a table covers: a longer change is made in
  * steps from the middle of one table to the middle of the next.
  *
- * A step that fails may leave a gap: it is filled before anything else changes.
- *
  * That also keeps khugepaged away, which empties tables that one mapping covers
  * wholly, unless it has an anon_vma: each step's mapping gets one before the
  * next step may complete it.
+ *
+ * A step that fails may leave a gap: it is filled before anything else changes.
  */
 #include <linux/cred.h>
 #include <linux/file.h>

@@ -194,10 +194,11 @@ static void create_beyond_the_largest_offset(void)
 
 static void create_secret_memory_refused(void)
 {
-	int fd = region_new(MB(4)), secret = (int)syscall(SYS_memfd_secret, 0);
+	int secret = (int)syscall(SYS_memfd_secret, 0), fd;
 
 	if (secret < 0)
 		SKIP("no secret memory: %s", strerror(errno));
+	fd = region_new(MB(4));
 	EXPECT(unlink(SHARE_PATH) == 0);
 	EXPECT(ftruncate(secret, MB(2)) == 0);
 	EXPECT_ERRNO(region_create_file(fd, 0, MB(2), secret, 0), EINVAL);

@@ -505,7 +505,7 @@ struct mmlab_mshare_file {
  * When the command returns no process can access the range otherwise; one that
  * tries gets SIGSEGV. Mappings for reading never become writable.
  *   ENOMEM  the range is not within one mapping of a shared object, or there is
- *           nothing in a part of it; no memory
+ *           nothing in a part of it; no memory; too many pieces
  *   EACCES  that mapping is for reading; or a piece cannot be made writable
  */
 struct mmlab_mshare_protect {
