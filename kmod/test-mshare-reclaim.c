@@ -105,6 +105,17 @@ static void group_reclaim(void)
 	EXPECT(close(fd) == 0);
 }
 
+static size_t group_swap_bytes(void)
+{
+	FILE *file = fopen("/sys/fs/cgroup/mmlab-mshare/memory.swap.current",
+			   "re");
+	size_t bytes;
+
+	EXPECT(file && fscanf(file, "%zu", &bytes) == 1);
+	EXPECT(fclose(file) == 0);
+	return bytes;
+}
+
 /* Memory mapped into a region. */
 static unsigned char *piece_new(size_t bytes)
 {
@@ -310,7 +321,6 @@ static void touched_then_reclaimed(void)
 	unsigned char *memory, *gone = NULL;
 	int swap_number, number, fd, ends[2];
 	struct iovec vec;
-	long free_before;
 
 	zram_add(SWAP_BYTES, swap_device, &swap_number);
 	swap_on(swap_device, SWAP_BYTES);
@@ -323,12 +333,8 @@ static void touched_then_reclaimed(void)
 	for (size_t i = 0; i < MB(2); i += page_bytes)
 		EXPECT_EQ(futex_wake(memory + i), 0);
 	/* To ask page by page would make each look used. */
-	free_before = proc_kb("/proc/meminfo", "SwapFree");
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 100 && group_swap_bytes() < MB(1) / 2; i++)
 		group_reclaim();
-		if (proc_kb("/proc/meminfo", "SwapFree") <= free_before - 512)
-			break;
-	}
 	for (size_t i = 0; i < MB(2) && !gone; i += page_bytes)
 		if (futex_wake(memory + i) < 0)
 			gone = memory + i;
