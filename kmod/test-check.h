@@ -35,6 +35,15 @@
 
 #define EXIT_SKIP 77
 
+/*
+ * Whether the kernel may be made to patch its code, as it does when a tracepoint
+ * or a way of reclaiming is switched: several CPUs that QEMU emulates may crash.
+ */
+static inline bool code_may_be_patched(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) == 1;
+}
+
 #ifndef CHECK_TIMEOUT_S
 #define CHECK_TIMEOUT_S 600
 #endif

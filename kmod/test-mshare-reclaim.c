@@ -171,7 +171,7 @@ static void reclaim_and_swap(bool is_piece)
 		_exit(0);
 	}
 	for (unsigned int round = 0; round < n_rounds; round++) {
-		if (access(lru_gen, W_OK) == 0)
+		if (code_may_be_patched() && access(lru_gen, W_OK) == 0)
 			file_write_text(lru_gen, round % 2 ? "y" : "n");
 		EXPECT(mmlab_mshare_flush((void *)memory, round % 3) == 0);
 		fill((unsigned char *)memory, MB(2),

@@ -398,6 +398,8 @@ static void faults_leave_mmap_lock(void)
 	long n_anonymous, n_read, n_write;
 	char pid[16];
 
+	if (!code_may_be_patched())
+		SKIP("tracing is switched on with one CPU only: scripts/vm --cpus 1");
 	/* Mounting happens on access to debugfs, if that is mounted. */
 	(void)access("/sys/kernel/debug/tracing/trace", F_OK);
 	if (access(event, W_OK) < 0)
