@@ -15,7 +15,7 @@
 
 static void usage(FILE *out)
 {
-	(void)fputs("usage: mmlab list [--json]\n"
+	(void)fputs("usage: mmlab list [--json] [SCENARIO]...\n"
 		    "Scenarios, contenders, axes and presets; which contenders are unavailable here, and why.\n",
 		    out);
 }
@@ -101,6 +101,29 @@ static void print_scenario(const json_t *scenario)
 	(void)putchar('\n');
 }
 
+static bool is_chosen(const struct mmlab_scenario *scenario, char *const *names)
+{
+	bool chosen = !*names;
+
+	for (; *names && !chosen; names++)
+		chosen = !strcmp(*names, scenario->name);
+	return chosen;
+}
+
+/* Return: the first name that no scenario has, or NULL. */
+static const char *find_unknown(char *const *names)
+{
+	for (; *names; names++) {
+		size_t i = 0;
+
+		while (mmlab_scenarios[i] && strcmp(*names, mmlab_scenarios[i]->name))
+			i++;
+		if (!mmlab_scenarios[i])
+			return *names;
+	}
+	return NULL;
+}
+
 int mmlab_list(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -109,6 +132,7 @@ int mmlab_list(int argc, char **argv)
 	_cleanup_(mmlab_json_decrefp) json_t *list = json_array();
 	struct mmlab_place *place;
 	const json_t *scenario;
+	const char *unknown;
 	bool json = false;
 	int option, r;
 	size_t i;
@@ -121,13 +145,22 @@ int mmlab_list(int argc, char **argv)
 		usage(option == 'h' ? stdout : stderr);
 		return option == 'h' ? 0 : MMLAB_EXIT_ERROR;
 	}
+	unknown = find_unknown(argv + optind);
+	if (unknown) {
+		(void)fprintf(stderr, "mmlab list: no scenario '%s'; there are", unknown);
+		for (i = 0; mmlab_scenarios[i]; i++)
+			(void)fprintf(stderr, " %s", mmlab_scenarios[i]->name);
+		(void)fputc('\n', stderr);
+		return MMLAB_EXIT_ERROR;
+	}
 	r = mmlab_place_new(&place);
 	if (r < 0) {
 		(void)fprintf(stderr, "mmlab list: cannot load the topology: %s\n", strerror(-r));
 		return MMLAB_EXIT_ERROR;
 	}
 	for (i = 0; mmlab_scenarios[i]; i++)
-		(void)json_array_append_new(list, scenario_json(mmlab_scenarios[i], place));
+		if (is_chosen(mmlab_scenarios[i], argv + optind))
+			(void)json_array_append_new(list, scenario_json(mmlab_scenarios[i], place));
 	(void)mmlab_place_free(place);
 	if (json)
 		(void)json_dumpf(list, stdout, JSON_INDENT(1));

@@ -246,6 +246,13 @@ class RunTest(unittest.TestCase):
             bad.write("{}")
         self.assertIn("is no mmlab-result file", self.run_mmlab("bad.json", command="report", status=99).stderr)
 
+    def test_list(self):
+        names = lambda *args: [scenario["name"] for scenario in
+                               json.loads(self.run_mmlab("--json", *args, command="list").stdout)]
+        self.assertIn("fake", names())
+        self.assertEqual(names("fake"), ["fake"])
+        self.assertIn("no scenario 'lost'", self.run_mmlab("lost", command="list", status=99).stderr)
+
     def test_help(self):
         for command in ("run", "list", "env", "report"):
             self.assertIn("usage: mmlab " + command, self.run_mmlab("--help", command=command).stdout)
