@@ -62,9 +62,12 @@ static void setup(void)
 	memory_bytes = N_PAGES * page_bytes;
 	fd = mmlab_refpage_create(pattern, PATTERN_BYTES, 0, form);
 	EXPECT(fd >= 0);
-	memory = mmap(NULL, memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE,
-		      fd, 0);
+	/* With room behind it for a page that moves away and back. */
+	memory = mmap(NULL, memory_bytes + 8 * page_bytes, PROT_NONE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	EXPECT(memory != MAP_FAILED);
+	EXPECT(mmap(memory, memory_bytes, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_FIXED, fd, 0) == memory);
 	/* Kept as descriptor 99, for mapping anew. */
 	EXPECT(dup2(fd, 99) == 99);
 	EXPECT(close(fd) == 0);
@@ -235,10 +238,6 @@ static void everything_at_once(void)
 		write_from_outside(target);
 	}
 
-	/* Room for the page that moves away and back. */
-	EXPECT(mmap(memory + memory_bytes, 8 * page_bytes, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
-	       MAP_FAILED || errno == EEXIST);
 	threads_start(threads, access_at_random);
 	for (unsigned int i = 0; i < n_operations; i++)
 		operate(&seed, i % 16 == 0);
