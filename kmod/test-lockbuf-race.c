@@ -496,7 +496,7 @@ int main(int argc, char **argv)
 {
 	static const char *const size_names[] = { "1", "64K", "6M", "1G" };
 	const bool debugged = access("/proc/lockdep_stats", F_OK) == 0;
-	unsigned int n_all = debugged ? 200 : 10000;
+	unsigned int n_all = debugged ? 200 : 4000;
 	const char *wanted = "";
 
 	for (int i = 1; i < argc; i++) {
