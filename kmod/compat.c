@@ -26,10 +26,45 @@ DEFINE_STATIC_CALL_NULL(mmlab_mm_alloc, mmlab_mm_alloc_type);
 DEFINE_STATIC_CALL_NULL(mmlab_sys_mprotect, mmlab_sys_mprotect_type);
 DEFINE_STATIC_CALL_NULL(mmlab_sys_madvise, mmlab_sys_madvise_type);
 
+DEFINE_STATIC_CALL_NULL(mmlab_mm_access, mm_access);
+DEFINE_STATIC_CALL_NULL(mmlab_pidfd_get_pid, pidfd_get_pid);
+DEFINE_STATIC_CALL_NULL(mmlab_mmap_region, mmap_region);
+DEFINE_STATIC_CALL_NULL(mmlab_do_munmap, do_munmap);
+DEFINE_STATIC_CALL_NULL(mmlab_insert_vm_struct, insert_vm_struct);
+DEFINE_STATIC_CALL_NULL(mmlab_vm_area_dup, vm_area_dup);
+DEFINE_STATIC_CALL_NULL(mmlab_vm_area_free, vm_area_free);
+DEFINE_STATIC_CALL_NULL(mmlab_anon_vma_fork, anon_vma_fork);
+DEFINE_STATIC_CALL_NULL(mmlab_anon_vma_clone, anon_vma_clone);
+DEFINE_STATIC_CALL_NULL(mmlab_copy_page_range, copy_page_range);
+DEFINE_STATIC_CALL_NULL(mmlab_p4d_alloc, __p4d_alloc);
+DEFINE_STATIC_CALL_NULL(mmlab_pud_alloc, __pud_alloc);
+DEFINE_STATIC_CALL_NULL(mmlab_pmd_alloc, __pmd_alloc);
+DEFINE_STATIC_CALL_NULL(mmlab_pte_alloc, __pte_alloc);
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+DEFINE_STATIC_CALL_NULL(mmlab_split_huge_pmd, __split_huge_pmd);
+DEFINE_STATIC_CALL_NULL(mmlab_move_huge_pmd, move_huge_pmd);
+#endif
+#ifdef CONFIG_KSM
+DEFINE_STATIC_CALL_NULL(mmlab_ksm_madvise, ksm_madvise);
+#endif
+#ifdef CONFIG_USERFAULTFD
+DEFINE_STATIC_CALL_NULL(mmlab_userfaultfd_unmap_complete,
+			userfaultfd_unmap_complete);
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+DEFINE_STATIC_CALL_NULL(mmlab_get_unmapped_area_vmflags, __get_unmapped_area);
+#endif
+DEFINE_STATIC_CALL_NULL(mmlab_kallsyms_lookup_name, kallsyms_lookup_name);
+
+spinlock_t *mmlab_mmlist_lock __ro_after_init;
+int *mmlab_max_map_count __ro_after_init;
+unsigned long *mmlab_mmap_min_addr __ro_after_init;
+
 bool mmlab_has_finish_fault __ro_after_init;
 bool mmlab_has_flush_tlb_mm_range __ro_after_init;
 bool mmlab_has_anon_alloc __ro_after_init;
 bool mmlab_has_host_mm __ro_after_init;
+bool mmlab_has_clone __ro_after_init;
 
 #if ALLOC_SPLIT_PTLOCKS
 DEFINE_STATIC_CALL_NULL(mmlab_ptlock_alloc, ptlock_alloc);
@@ -91,6 +126,65 @@ static void __init host_mm_find(void *prepare)
 	mmlab_has_host_mm = true;
 }
 
+/*
+ * A probe finds functions only; the table of symbols, itself found by a probe,
+ * knows data as well.
+ */
+static bool __init clone_find(void)
+{
+	void *lookup = symbol_find("kallsyms_lookup_name");
+	void *found;
+
+	if (!lookup || !mmlab_has_host_mm)
+		return false;
+	static_call_update(mmlab_kallsyms_lookup_name, lookup);
+
+#define data_find(name)	\
+	((void *)static_call(mmlab_kallsyms_lookup_name)(name))
+#define call_find(key, name)						\
+do {									\
+	found = data_find(name);					\
+	if (!found)							\
+		return false;						\
+	static_call_update(key, found);					\
+} while (0)
+
+	call_find(mmlab_mm_access, "mm_access");
+	call_find(mmlab_pidfd_get_pid, "pidfd_get_pid");
+	call_find(mmlab_mmap_region, "mmap_region");
+	call_find(mmlab_do_munmap, "do_munmap");
+	call_find(mmlab_insert_vm_struct, "insert_vm_struct");
+	call_find(mmlab_vm_area_dup, "vm_area_dup");
+	call_find(mmlab_vm_area_free, "vm_area_free");
+	call_find(mmlab_anon_vma_fork, "anon_vma_fork");
+	call_find(mmlab_anon_vma_clone, "anon_vma_clone");
+	call_find(mmlab_copy_page_range, "copy_page_range");
+	call_find(mmlab_p4d_alloc, "__p4d_alloc");
+	call_find(mmlab_pud_alloc, "__pud_alloc");
+	call_find(mmlab_pmd_alloc, "__pmd_alloc");
+	call_find(mmlab_pte_alloc, "__pte_alloc");
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	call_find(mmlab_split_huge_pmd, "__split_huge_pmd");
+	call_find(mmlab_move_huge_pmd, "move_huge_pmd");
+#endif
+#ifdef CONFIG_KSM
+	call_find(mmlab_ksm_madvise, "ksm_madvise");
+#endif
+#ifdef CONFIG_USERFAULTFD
+	call_find(mmlab_userfaultfd_unmap_complete,
+		  "userfaultfd_unmap_complete");
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	call_find(mmlab_get_unmapped_area_vmflags, "__get_unmapped_area");
+#endif
+#undef call_find
+	mmlab_mmlist_lock = data_find("mmlist_lock");
+	mmlab_max_map_count = data_find("sysctl_max_map_count");
+	mmlab_mmap_min_addr = data_find("mmap_min_addr");
+#undef data_find
+	return mmlab_mmlist_lock && mmlab_max_map_count && mmlab_mmap_min_addr;
+}
+
 void __init mmlab_compat_init(void)
 {
 	void *finish = symbol_find("finish_fault");
@@ -136,6 +230,7 @@ void __init mmlab_compat_init(void)
 #endif
 
 	host_mm_find(prepare);
+	mmlab_has_clone = clone_find();
 
 	if (IS_ENABLED(CONFIG_STACKTRACE))
 		fault_range_find();
@@ -285,6 +380,128 @@ int mmlab_dontneed(unsigned long addr, unsigned long bytes)
 	struct pt_regs regs = { .di = addr, .si = bytes, .dx = MADV_DONTNEED };
 
 	return static_call(mmlab_sys_madvise)(&regs);
+}
+
+int mmlab_populate(unsigned long addr, unsigned long bytes, bool write)
+{
+	struct pt_regs regs = {
+		.di = addr,
+		.si = bytes,
+		.dx = write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ,
+	};
+
+	return static_call(mmlab_sys_madvise)(&regs);
+}
+
+unsigned long mmlab_get_unmapped_area(struct file *file, unsigned long addr,
+				      unsigned long bytes, unsigned long pgoff,
+				      unsigned long flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	return static_call(mmlab_get_unmapped_area_vmflags)(file, addr, bytes,
+							    pgoff, flags, 0);
+#else
+	return get_unmapped_area(file, addr, bytes, pgoff, flags);
+#endif
+}
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+struct vm_account {
+	int map_count;
+	unsigned long locked_vm, total_vm, exec_vm, stack_vm, data_vm;
+};
+
+static void account_read(struct vm_account *account, const struct mm_struct *mm)
+{
+	account->map_count = mm->map_count;
+	account->locked_vm = mm->locked_vm;
+	account->total_vm = mm->total_vm;
+	account->exec_vm = mm->exec_vm;
+	account->stack_vm = mm->stack_vm;
+	account->data_vm = mm->data_vm;
+}
+
+/* What @from has lost since @before, @to shall have lost instead. */
+static void account_loss_move(struct mm_struct *from, struct mm_struct *to,
+			      const struct vm_account *before)
+{
+	struct vm_account after;
+
+	account_read(&after, from);
+	to->map_count -= before->map_count - after.map_count;
+	to->locked_vm -= before->locked_vm - after.locked_vm;
+	WRITE_ONCE(to->total_vm,
+		   to->total_vm - (before->total_vm - after.total_vm));
+	to->exec_vm -= before->exec_vm - after.exec_vm;
+	to->stack_vm -= before->stack_vm - after.stack_vm;
+	to->data_vm -= before->data_vm - after.data_vm;
+
+	from->map_count = before->map_count;
+	from->locked_vm = before->locked_vm;
+	WRITE_ONCE(from->total_vm, before->total_vm);
+	from->exec_vm = before->exec_vm;
+	from->stack_vm = before->stack_vm;
+	from->data_vm = before->data_vm;
+}
+
+int mmlab_munmap(struct mm_struct *mm, unsigned long addr, unsigned long bytes,
+		 struct list_head *uf)
+{
+	struct mm_struct *charged = current->mm;
+	struct vm_account before;
+	int err;
+
+	account_read(&before, charged);
+	err = static_call(mmlab_do_munmap)(mm, addr, bytes, uf);
+	if (!err && mm != charged)
+		account_loss_move(charged, mm, &before);
+	return err;
+}
+#else
+int mmlab_munmap(struct mm_struct *mm, unsigned long addr, unsigned long bytes,
+		 struct list_head *uf)
+{
+	return static_call(mmlab_do_munmap)(mm, addr, bytes, uf);
+}
+#endif
+
+/*
+ * mmap_write_lock_killable() has no nested form. Without lock debugging none is
+ * needed. With it: since 6.13, and in stable releases of 6.12 ("mm: convert
+ * mm_lock_seq to a proper seqcount"), taking the lock begins a sequence.
+ */
+int mmlab_mmap_write_lock_killable_nested(struct mm_struct *mm, int subclass)
+{
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	int err = down_write_killable_nested(&mm->mmap_lock, subclass);
+
+#ifdef CONFIG_PER_VMA_LOCK
+	if (!err && __same_type(mm->mm_lock_seq, seqcount_t))
+		do_raw_write_seqcount_begin((seqcount_t *)&mm->mm_lock_seq);
+#endif
+	return err;
+#else
+	return mmap_write_lock_killable(mm);
+#endif
+}
+
+void mmlab_rss_move(struct mm_struct *to, struct mm_struct *from)
+{
+	int i;
+
+	for (i = 0; i < NR_MM_COUNTERS; i++) {
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+		s64 n = percpu_counter_sum(&from->rss_stat[i]);
+
+		percpu_counter_add(&from->rss_stat[i], -n);
+		percpu_counter_add(&to->rss_stat[i], n);
+#else
+		long n = atomic_long_read(&from->rss_stat.count[i]);
+
+		atomic_long_sub(n, &from->rss_stat.count[i]);
+		atomic_long_add(n, &to->rss_stat.count[i]);
+#endif
+	}
 }
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)

@@ -13,11 +13,15 @@
 #define MMLAB_COMPAT_H
 
 #include <linux/fs.h>
+#include <linux/ksm.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/mmap_lock.h>
 #include <linux/oom.h>
+#include <linux/pid.h>
 #include <linux/rmap.h>
+#include <linux/sched/mm.h>
 #include <linux/smp.h>
 #include <linux/static_call.h>
 #include <linux/userfaultfd_k.h>
@@ -245,6 +249,120 @@ struct mm_struct *mmlab_host_mm_alloc(void);
 int mmlab_mprotect(unsigned long addr, unsigned long bytes, int prot);
 /* madvise(2) with MADV_DONTNEED in current->mm. */
 int mmlab_dontneed(unsigned long addr, unsigned long bytes);
+
+/*
+ * What fork, mmap, munmap and mremap are made of, none of it ever exported: to
+ * clone a mapping of another process is to do a part of each. All are found, or
+ * mmlab_has_clone is false; what a kernel without huge pages, KSM or
+ * userfaultfd lacks is never called there.
+ */
+DECLARE_STATIC_CALL(mmlab_mm_access, mm_access);
+DECLARE_STATIC_CALL(mmlab_pidfd_get_pid, pidfd_get_pid);
+DECLARE_STATIC_CALL(mmlab_mmap_region, mmap_region);
+DECLARE_STATIC_CALL(mmlab_do_munmap, do_munmap);
+DECLARE_STATIC_CALL(mmlab_insert_vm_struct, insert_vm_struct);
+DECLARE_STATIC_CALL(mmlab_vm_area_dup, vm_area_dup);
+DECLARE_STATIC_CALL(mmlab_vm_area_free, vm_area_free);
+DECLARE_STATIC_CALL(mmlab_anon_vma_fork, anon_vma_fork);
+DECLARE_STATIC_CALL(mmlab_anon_vma_clone, anon_vma_clone);
+DECLARE_STATIC_CALL(mmlab_copy_page_range, copy_page_range);
+DECLARE_STATIC_CALL(mmlab_p4d_alloc, __p4d_alloc);
+DECLARE_STATIC_CALL(mmlab_pud_alloc, __pud_alloc);
+DECLARE_STATIC_CALL(mmlab_pmd_alloc, __pmd_alloc);
+DECLARE_STATIC_CALL(mmlab_pte_alloc, __pte_alloc);
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+DECLARE_STATIC_CALL(mmlab_split_huge_pmd, __split_huge_pmd);
+DECLARE_STATIC_CALL(mmlab_move_huge_pmd, move_huge_pmd);
+#endif
+#ifdef CONFIG_KSM
+DECLARE_STATIC_CALL(mmlab_ksm_madvise, ksm_madvise);
+#endif
+#ifdef CONFIG_USERFAULTFD
+DECLARE_STATIC_CALL(mmlab_userfaultfd_unmap_complete,
+		    userfaultfd_unmap_complete);
+#endif
+/* get_unmapped_area(): until 6.9 exported, since then an inline of this. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+DECLARE_STATIC_CALL(mmlab_get_unmapped_area_vmflags, __get_unmapped_area);
+#endif
+/* Data: what swapoff goes by, vm.max_map_count, vm.mmap_min_addr. */
+extern spinlock_t *mmlab_mmlist_lock;
+extern int *mmlab_max_map_count;
+extern unsigned long *mmlab_mmap_min_addr;
+extern bool mmlab_has_clone;
+
+unsigned long mmlab_get_unmapped_area(struct file *file, unsigned long addr,
+				      unsigned long bytes, unsigned long pgoff,
+				      unsigned long flags);
+
+/*
+ * Whether the tables in reserve of huge entries hang off the PMD's page, not off
+ * the address space. An option of its own since 6.12 ("mm: turn
+ * USE_SPLIT_PTE_PTLOCKS / USE_SPLIT_PTE_PTLOCKS into Kconfig options").
+ */
+#ifdef USE_SPLIT_PMD_PTLOCKS
+#define MMLAB_SPLIT_PMD_PTLOCKS USE_SPLIT_PMD_PTLOCKS
+#else
+#define MMLAB_SPLIT_PMD_PTLOCKS IS_ENABLED(CONFIG_SPLIT_PMD_PTLOCKS)
+#endif
+
+/**
+ * mmlab_munmap() - unmap in any address space
+ * @mm: its mmap_lock is held for writing, and that of current->mm
+ * @addr: start of the range
+ * @bytes: its length
+ * @uf: for mmlab_userfaultfd_unmapped()
+ *
+ * do_munmap() takes what is unmapped out of the accounts of current->mm since
+ * 6.12 ("mm/vma: extract the gathering of vmas from do_vmi_align_munmap()" and
+ * what follows), whatever address space it was given; this puts that right. Not
+ * for stacks that grow, which the clone is not accounted as.
+ *
+ * Return: 0 or an error.
+ */
+int mmlab_munmap(struct mm_struct *mm, unsigned long addr, unsigned long bytes,
+		 struct list_head *uf);
+
+/* After mmap_lock was released: tells who watches what was unmapped. */
+static inline void mmlab_userfaultfd_unmapped(struct mm_struct *mm,
+					      struct list_head *uf)
+{
+#ifdef CONFIG_USERFAULTFD
+	static_call(mmlab_userfaultfd_unmap_complete)(mm, uf);
+#endif
+}
+
+/* A second mmap_lock. Killable and for the lock checker a level of its own. */
+int mmlab_mmap_write_lock_killable_nested(struct mm_struct *mm, int subclass);
+
+/* Against faults under the lock of the VMA alone; mmap_lock is held to write. */
+static inline void mmlab_vma_start_write(struct vm_area_struct *vma)
+{
+#ifdef CONFIG_PER_VMA_LOCK
+	vma_start_write(vma);
+#endif
+}
+
+/**
+ * mmlab_rss_move() - hand over what one address space is accounted for
+ * @to: gets all of it
+ * @from: nobody else changes its counters now
+ *
+ * add_mm_counter() cannot be used: it calls a trace point's function that is
+ * not exported. Counters are per CPU since 6.2 ("mm: convert mm's rss stats
+ * into percpu_counter").
+ */
+void mmlab_rss_move(struct mm_struct *to, struct mm_struct *from);
+
+/**
+ * mmlab_populate() - fault a range of current->mm in, as MAP_POPULATE does
+ * @addr: its start
+ * @bytes: its length
+ * @write: as if written, else as if read
+ *
+ * Return: 0 or an error; what was populated stays.
+ */
+int mmlab_populate(unsigned long addr, unsigned long bytes, bool write);
 
 static inline int mmlab_anon_vma_prepare(struct vm_area_struct *vma)
 {

@@ -12,6 +12,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
@@ -23,6 +24,7 @@ static const struct mmlab_mech *const mechs[] = {
 	&mmlab_refpage_mech,
 	&mmlab_lockbuf_mech,
 	&mmlab_mshare_mech,
+	&mmlab_clone_mech,
 };
 
 static const struct mmlab_mech *mech_find(u32 id)
@@ -139,6 +141,8 @@ static long device_ioctl(struct file *device, unsigned int cmd,
 	} else if (reply.file) {
 		fd_install(reply.fd, reply.file);
 	}
+	if (reply.map_bytes && err)
+		(void)vm_munmap(reply.map_addr, reply.map_bytes);
 	return err;
 }
 

@@ -31,6 +31,7 @@ union mmlab_arg {
 	struct mmlab_mshare_info mshare_info;
 	struct mmlab_mshare_adopt mshare_adopt;
 	struct mmlab_mshare_populate mshare_populate;
+	struct mmlab_clone_map clone_map;
 };
 
 /**
@@ -38,10 +39,15 @@ union mmlab_arg {
  * @file: a new file, or NULL. The core installs it as @fd once the struct has
  *	reached the caller, and drops both if it could not.
  * @fd: descriptor reserved for @file
+ * @map_addr: a new mapping of the caller's, which the core unmaps if the struct
+ *	could not reach the caller
+ * @map_bytes: its length, or 0
  */
 struct mmlab_reply {
 	struct file *file;
 	int fd;
+	unsigned long map_addr;
+	unsigned long map_bytes;
 };
 
 /**
@@ -92,5 +98,6 @@ struct mmlab_mech {
 extern const struct mmlab_mech mmlab_refpage_mech;
 extern const struct mmlab_mech mmlab_lockbuf_mech;
 extern const struct mmlab_mech mmlab_mshare_mech;
+extern const struct mmlab_mech mmlab_clone_mech;
 
 #endif /* MMLAB_MMLAB_H */

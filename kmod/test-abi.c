@@ -24,6 +24,7 @@ static const unsigned long commands[] = {
 	MMLAB_IOC_MSHARE_FLUSH,
 	MMLAB_IOC_MSHARE_INFO,
 	MMLAB_IOC_MSHARE_ADOPT,
+	MMLAB_IOC_CLONE_MAP,
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -44,6 +45,7 @@ static const uint32_t struct_bytes[] = {
 	sizeof(struct mmlab_mshare_flush_set),
 	sizeof(struct mmlab_mshare_info),
 	sizeof(struct mmlab_mshare_adopt),
+	sizeof(struct mmlab_clone_map),
 };
 
 static void device_is_private(void)
@@ -170,7 +172,9 @@ static void size_of_the_future(void)
 static void flag_unknown(void)
 {
 	for (size_t i = 0; i < N_COMMANDS; i++) {
-		int error = commands[i] == MMLAB_IOC_REFPAGE_CREATE
+		/* Two proposals have it so; nor is a zero struct any good. */
+		int error = commands[i] == MMLAB_IOC_REFPAGE_CREATE ||
+			    commands[i] == MMLAB_IOC_CLONE_MAP
 			    ? EINVAL : EOPNOTSUPP;
 
 		for (int bit = 0; bit < 32; bit++) {

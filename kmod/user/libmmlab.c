@@ -65,14 +65,17 @@ static int device_call(unsigned long command, void *arg)
 		fd = device_open(fd);
 
 	for (;;) {
-		int r;
+		int r, error;
 
 		if (fd < 0)
 			return -1;
 
 		r = ioctl(fd, command, arg);
-		if (r >= 0 || reopened || (errno != EBADF && errno != ENOTTY))
+		error = errno;
+		if (r >= 0 || reopened || !device_is_stale(fd, error)) {
+			errno = error;
 			return r;
+		}
 
 		fd = device_open(fd);
 		reopened = true;
@@ -357,6 +360,55 @@ int mmlab_mshare_info(const void *addr, struct mmlab_mshare_info *ret_info)
 		return -1;
 	*ret_info = arg;
 	return 0;
+}
+
+static void *clone_map(int pid, const void *src_addr, size_t len,
+		       void *dst_addr, unsigned long flags)
+{
+	struct mmlab_clone_map arg = {
+		.size = sizeof(arg),
+		.flags = (__u32)flags,
+		.pid = pid,
+		.src_addr = (uintptr_t)src_addr,
+		.bytes = len,
+		.dst_addr = (uintptr_t)dst_addr,
+	};
+
+	/* Flags that the struct has no room for must not be lost. */
+	if (flags != arg.flags) {
+		errno = EINVAL;
+		return MAP_FAILED;
+	}
+	if (device_call(MMLAB_IOC_CLONE_MAP, &arg) < 0)
+		return MAP_FAILED;
+
+	return (void *)(uintptr_t)arg.addr;
+}
+
+void *mmlab_process_vm_mmap(pid_t pid, const void *src_addr, size_t len,
+			    void *dst_addr, unsigned long flags)
+{
+	if (flags & PVMMAP_PIDFD) {
+		errno = EINVAL;
+		return MAP_FAILED;
+	}
+	return clone_map(pid, src_addr, len, dst_addr, flags);
+}
+
+void *mmlab_pidfd_vm_mmap(int pidfd, const void *src_addr, size_t len,
+			  void *dst_addr, unsigned long flags)
+{
+	return clone_map(pidfd, src_addr, len, dst_addr, flags | PVMMAP_PIDFD);
+}
+
+void *process_vm_mmap(pid_t pid, const void *src_addr, size_t len,
+		      void *dst_addr, unsigned long flags)
+{
+	if (flags & ~(unsigned long)(PVMMAP_FIXED | PVMMAP_FIXED_NOREPLACE)) {
+		errno = EINVAL;
+		return MAP_FAILED;
+	}
+	return clone_map(pid, src_addr, len, dst_addr, flags);
 }
 
 int mmlab_query(unsigned int mech, uint64_t *ret_caps)

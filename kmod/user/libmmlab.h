@@ -226,6 +226,50 @@ int mmlab_mshare_flush(void *addr, unsigned int flush);
 int mmlab_mshare_info(const void *addr, struct mmlab_mshare_info *ret_info);
 
 /**
+ * process_vm_mmap() - clone a mapping of another process, as proposed
+ * @pid: the process, by the id of any of its threads
+ * @src_addr: start of the range there, rounded down to a page
+ * @len: its length, rounded up to pages
+ * @dst_addr: address for the clone, or a hint, or NULL
+ * @flags: 0, PVMMAP_FIXED or PVMMAP_FIXED_NOREPLACE
+ *
+ * The clone of private memory is copy-on-write on both sides, as after fork();
+ * that of shared memory is shared. uapi/mmlab.h states the rest. The caller
+ * unmaps it with munmap(2).
+ *
+ * Return: its address, or MAP_FAILED with errno: EINVAL, ESRCH, EPERM, EFAULT,
+ * EOPNOTSUPP, EEXIST, ENOMEM, EINTR, EACCES, ENOSYS.
+ */
+void *process_vm_mmap(pid_t pid, const void *src_addr, size_t len,
+		      void *dst_addr, unsigned long flags);
+
+/**
+ * mmlab_process_vm_mmap() - process_vm_mmap() with more flags
+ * @pid: as process_vm_mmap()
+ * @src_addr: as process_vm_mmap()
+ * @len: as process_vm_mmap()
+ * @dst_addr: as process_vm_mmap()
+ * @flags: also PVMMAP_POPULATE, PVMMAP_MOVE
+ *
+ * Return: as process_vm_mmap().
+ */
+void *mmlab_process_vm_mmap(pid_t pid, const void *src_addr, size_t len,
+			    void *dst_addr, unsigned long flags);
+
+/**
+ * mmlab_pidfd_vm_mmap() - the same of a process that cannot be mistaken
+ * @pidfd: a descriptor as pidfd_open(2) gives it
+ * @src_addr: as process_vm_mmap()
+ * @len: as process_vm_mmap()
+ * @dst_addr: as process_vm_mmap()
+ * @flags: as mmlab_process_vm_mmap()
+ *
+ * Return: as process_vm_mmap(), and EBADF.
+ */
+void *mmlab_pidfd_vm_mmap(int pidfd, const void *src_addr, size_t len,
+			  void *dst_addr, unsigned long flags);
+
+/**
  * mmlab_query() - ask what the module offers
  * @mech: an enum mmlab_mech_id
  * @ret_caps: capabilities of that mechanism, or NULL; written on success only
