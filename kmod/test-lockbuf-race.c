@@ -7,6 +7,8 @@
  * An argument that is a number is how many times two processes are killed; any
  * other chooses the checks whose names contain it.
  */
+/* Thousands of deaths on a debug kernel */
+#define CHECK_TIMEOUT_S 1800
 #include "test-lockbuf.h"
 
 #include <linux/futex.h>
