@@ -32,6 +32,7 @@
 #include "rng.h"
 #include "select.h"
 #include "table.h"
+#include "version.h"
 
 /* How much each profile measures. Six rounds are the fewest that give a 95 % interval of the median. */
 static const struct profile {
@@ -266,15 +267,18 @@ static int run_new(struct mmlab_run *run, const struct options *o, const struct 
 	return r < 0 ? complain(message) : 0;
 }
 
+/* A folder is a history: what a shell's pattern can ask for (machine, commit, time) stands in the name. */
 static void choose_path(struct options *o, const struct mmlab_run *run)
 {
 	const char *folder = getenv("MMLAB_RESULTS_DIR");
+	const char *key = json_string_value(json_object_get(run->machine, "key"));
 	struct stat status;
 
 	if (folder && o->output == folder)
 		(void)mkdir(folder, 0777); /* if that fails, writing into it says why */
 	if (o->output && !stat(o->output, &status) && S_ISDIR(status.st_mode))
-		(void)snprintf(o->path, sizeof(o->path), "%s/%s.json", o->output, run->id);
+		(void)snprintf(o->path, sizeof(o->path), "%s/%s_%.12s%s_%s.json", o->output, key ? key : "unknown",
+			       MMLAB_COMMIT, MMLAB_DIRTY ? "-dirty" : "", run->id);
 	else
 		(void)snprintf(o->path, sizeof(o->path), "%s", o->output ? o->output : "mmlab-result.json");
 }

@@ -151,6 +151,19 @@ class RunTest(unittest.TestCase):
         with open(self.path("fake-knob"), encoding="ascii") as knob:
             self.assertEqual(knob.read()[:3], "off")
 
+    def test_history(self):
+        """A folder keeps a file for each run, found by the machine's key and the commit"""
+        os.mkdir(self.path("history"))
+        for seed in "1", "2":
+            self.run_mmlab("fake/good", "--rounds", "1", "--seed", seed, "-o", "history")
+        names = os.listdir(self.path("history"))
+        self.assertEqual(len(names), 2)
+        for name in names:
+            result = self.valid(os.path.join("history", name))
+            run = result["run"]
+            commit = run["commit"][:12] + ("-dirty" if run["dirty"] else "")
+            self.assertEqual(name, f"{result['machine']['key']}_{commit}_{run['id']}.json")
+
     def test_preset(self):
         result = self.measure("fake", "--preset", "pair", "--rounds", "1")
         self.assertEqual([(c["contender"], c["params"]["pages"]) for c in result["cases"]],
