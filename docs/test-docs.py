@@ -118,6 +118,29 @@ def check_scenarios(build):
                     yield f"{' and '.join(there)}: no mention of {item['name']}, one of the {kind} of {name}"
 
 
+def check_examples(build):
+    """Every command in an example exists, with its options, and what it publishes is a format."""
+    formats = re.findall(r"``([a-z-]+)``", re.search(r"^--to <FORMAT>\n(.*?)\n\n", read(MAN["mmlab"]), re.M | re.S).group(1))
+    folder = "ci/examples"
+    for name in sorted(os.listdir(os.path.join(ROOT, folder))):
+        text = re.sub(r"^\s*#.*", "", read(f"{folder}/{name}"), flags=re.MULTILINE)
+        calls = re.findall(r"(?:scripts/([a-z]+)|bench/mmlab ([a-z]+))\b([^\n|&;]*)", text)
+        if not calls:
+            yield f"{folder}/{name} calls nothing of ours"
+        for script, command, arguments in calls:
+            if script == "kernel":
+                continue
+            call = [os.path.join(ROOT, "scripts", script)] if script else [program(build), command]
+            offered = options_of_help(help_text(call))
+            if script == "bench":  # hands on what it does not know
+                offered |= options_of_help(help_text([program(build), "run"]))
+            for option in sorted(set(re.findall(OPTION, arguments)) - offered):
+                yield f"{folder}/{name}: {' '.join(call[-1:])} has no option {option}"
+            for chosen in re.findall(r"--to (\S+)", arguments):
+                if chosen not in formats:
+                    yield f"{folder}/{name}: no format {chosen}"
+
+
 def documents():
     return [path for path in tree() if path.endswith(".md")]
 
@@ -203,6 +226,7 @@ CHECKS = (
     ("options are in the manual pages, and the other way round", check_options),
     ("environment variables are in the manual pages", check_environment),
     ("scenarios and what they consist of are in their pages", check_scenarios),
+    ("examples for continuous integration", check_examples),
     ("relative links", check_links),
     ("commands in code blocks", check_commands),
     ("no file names the place of this checkout", check_paths),
