@@ -14,7 +14,7 @@ static const struct command {
 	{ "list", "scenarios, contenders and axes; what is unavailable here, and why", mmlab_list },
 	{ "run", "measure, and write a result file", mmlab_run },
 	{ "env", "machine, counters, and warnings about noise with their remedies", mmlab_env },
-	{ "report", "tables of result files", mmlab_report_command },
+	{ "report", "tables of result files, a page in HTML, or pictures", mmlab_report_command },
 	{ "compare", "same, different, or cannot tell: two result files, case by case", mmlab_compare_command },
 	{ "publish", "a result file in the form that a dashboard ingests", mmlab_publish_command },
 	{ "case", NULL, mmlab_child },
