@@ -3,356 +3,127 @@
  * Filling the page tables of a clone.
  *
  * What may be shared, what is copied, and how the reverse map learns of it is
- * decided by the kernel's own code for fork, copy_page_range(). It knows one
- * address only: entries go where they came from. At the same address that is
- * all. At another one they go to a staging address space, at the source's
- * address, and from there into place as mremap() would move them. A moved entry
- * is the same entry: no page is looked at, no count changes, nothing that fork
- * decided is decided again.
- *
- * The reverse map has to find every entry at every moment, or migration would
- * leave its own behind for ever. All three VMAs are linked to the source's
- * anon_vmas. A walk visits the source before those that copy from it, because
- * they begin at the same page offset or a higher one and were linked later: that
- * is what fork relies on. And a walk cannot miss what moves from staging into
- * place, because its locks are held meanwhile, as mremap() does.
+ * decided by the kernel's own code for fork, copy_page_range(). At the source's
+ * address that is all; for another one see clone-staging.c.
  */
-#include <linux/file.h>
+#include <linux/ksm.h>
 #include <linux/mman.h>
-#include <linux/mmu_notifier.h>
 #include <linux/rmap.h>
 #include <linux/sched/coredump.h>
-#include <linux/sched/mm.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
-
-#include <asm/pgalloc.h>
 
 #include "clone.h"
 #include "compat.h"
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-static bool pmd_is_huge(pmd_t pmd)
-{
-	return is_swap_pmd(pmd) || pmd_trans_huge(pmd);
-}
-
-static void huge_split(struct vm_area_struct *vma, pmd_t *pmd,
-		       unsigned long addr, enum mmlab_clone_stat stat)
+void clone_huge_split(struct vm_area_struct *vma, pmd_t *pmd,
+		      unsigned long addr, enum mmlab_clone_stat stat)
 {
 	static_call(mmlab_split_huge_pmd)(vma, pmd, addr, false, NULL);
 	clone_count(stat, 1);
 }
-
-/*
- * A huge entry without anonymous memory behind it is the huge zero page, which
- * belongs to the address space, not to the entry: it cannot be moved.
- */
-static bool huge_is_zero(pmd_t pmd)
-{
-	return pmd_present(pmd) && !PageAnon(pmd_page(pmd));
-}
-
-static bool huge_move(struct vm_area_struct *from, unsigned long old,
-		      struct mm_struct *to, unsigned long new, pmd_t *old_pmd,
-		      pmd_t *new_pmd)
-{
-	if (!static_call(mmlab_move_huge_pmd)(from, old, new, old_pmd, new_pmd))
-		return false;
-	/* A huge entry has a page table in reserve, which came along. */
-	mm_dec_nr_ptes(from->vm_mm);
-	mm_inc_nr_ptes(to);
-	clone_count(MMLAB_CLONE_STAT_HUGE_MOVED, 1);
-	return true;
-}
 #else
-static bool pmd_is_huge(pmd_t pmd)
+void clone_huge_split(struct vm_area_struct *vma, pmd_t *pmd,
+		      unsigned long addr, enum mmlab_clone_stat stat)
 {
-	return false;
-}
-
-static void huge_split(struct vm_area_struct *vma, pmd_t *pmd,
-		       unsigned long addr, enum mmlab_clone_stat stat)
-{
-}
-
-static bool huge_is_zero(pmd_t pmd)
-{
-	return false;
-}
-
-static bool huge_move(struct vm_area_struct *from, unsigned long old,
-		      struct mm_struct *to, unsigned long new, pmd_t *old_pmd,
-		      pmd_t *new_pmd)
-{
-	return false;
 }
 #endif
 
-/* The PMD entry of an address, upper levels made where missing. */
-static pmd_t *pmd_make(struct mm_struct *mm, unsigned long addr)
+pmd_t *clone_pmd_find(struct mm_struct *mm, unsigned long addr,
+		      unsigned long end, unsigned long *ret_next)
 {
 	pgd_t *pgd = pgd_offset(mm, addr);
 	p4d_t *p4d;
 	pud_t *pud;
+	pmd_t *pmd;
 
-	if (pgd_none(*pgd) && static_call(mmlab_p4d_alloc)(mm, pgd, addr))
+	*ret_next = pgd_addr_end(addr, end);
+	if (pgd_none(*pgd) || pgd_bad(*pgd))
 		return NULL;
 	p4d = p4d_offset(pgd, addr);
-	if (p4d_none(*p4d) && static_call(mmlab_pud_alloc)(mm, p4d, addr))
+	*ret_next = p4d_addr_end(addr, end);
+	if (p4d_none(*p4d) || p4d_bad(*p4d))
 		return NULL;
 	pud = pud_offset(p4d, addr);
-	if (pud_none(*pud) && static_call(mmlab_pmd_alloc)(mm, pud, addr))
+	*ret_next = pud_addr_end(addr, end);
+	if (pud_none(*pud) || pud_bad(*pud))
 		return NULL;
-	return pmd_offset(pud, addr);
+	pmd = pmd_offset(pud, addr);
+	*ret_next = pmd_addr_end(addr, end);
+	return pmd_none(READ_ONCE(*pmd)) ? NULL : pmd;
 }
 
-/* Bytes from here on that lie in one page table on both sides. */
-static unsigned long extent(unsigned long old, unsigned long new,
-			    unsigned long left)
-{
-	return min3(PMD_SIZE - (old & ~PMD_MASK), PMD_SIZE - (new & ~PMD_MASK),
-		    left);
-}
-
-/*
- * All page tables that moving will need, so that it cannot fail half-way. A
- * whole table takes the place of none.
- */
-static int tables_make(const struct clone *clone)
-{
-	unsigned long done, bytes;
-
-	for (done = 0; done < clone->bytes; done += bytes) {
-		unsigned long old = clone->src_addr + done;
-		unsigned long new = clone->dst_addr + done;
-		pmd_t *pmd = mmlab_pmd_walk(clone->src_mm, old);
-
-		bytes = extent(old, new, clone->bytes - done);
-		if (!pmd || pmd_none(READ_ONCE(*pmd)))
-			continue;
-
-		pmd = pmd_make(clone->dst_mm, new);
-		if (!pmd)
-			return -ENOMEM;
-		if (bytes < PMD_SIZE && pmd_none(READ_ONCE(*pmd)) &&
-		    static_call(mmlab_pte_alloc)(clone->dst_mm, pmd))
-			return -ENOMEM;
-		cond_resched();
-	}
-	return 0;
-}
-
-static void ptes_move(struct mm_struct *from, unsigned long old, pmd_t *old_pmd,
-		      struct mm_struct *to, unsigned long new, pmd_t *new_pmd,
-		      unsigned long bytes)
-{
-	unsigned long end = old + bytes;
-	spinlock_t *old_ptl, *new_ptl;
-	pte_t *old_ptep, *new_ptep;
-	unsigned long n = 0;
-
-	old_ptep = mmlab_pte_lock(from, old_pmd, old, &old_ptl);
-	if (!old_ptep)
-		return;
-	new_ptl = pte_lockptr(to, new_pmd);
-	spin_lock_nested(new_ptl, SINGLE_DEPTH_NESTING);
-	new_ptep = pte_offset_kernel(new_pmd, new);
-
-	for (; old < end; old += PAGE_SIZE, new += PAGE_SIZE) {
-		if (!pte_none(ptep_get(old_ptep))) {
-			/* No CPU runs in staging: nothing to flush. */
-			pte_t pte = ptep_get_and_clear(from, old, old_ptep);
-
-			set_pte_at(to, new, new_ptep, pte);
-			n++;
-		}
-		old_ptep++;
-		new_ptep++;
-	}
-
-	spin_unlock(new_ptl);
-	spin_unlock(old_ptl);
-	clone_count(MMLAB_CLONE_STAT_PTES_MOVED, n);
-}
-
-static void table_move(struct mm_struct *from, pmd_t *old_pmd,
-		       struct mm_struct *to, pmd_t *new_pmd)
-{
-	spinlock_t *old_ptl = pmd_lock(from, old_pmd);
-	spinlock_t *new_ptl = pmd_lockptr(to, new_pmd);
-	pmd_t pmd = *old_pmd;
-
-	spin_lock_nested(new_ptl, SINGLE_DEPTH_NESTING);
-	pmd_clear(old_pmd);
-	pmd_populate(to, new_pmd, pmd_pgtable(pmd));
-	mm_dec_nr_ptes(from);
-	mm_inc_nr_ptes(to);
-	spin_unlock(new_ptl);
-	spin_unlock(old_ptl);
-	clone_count(MMLAB_CLONE_STAT_TABLES_MOVED, 1);
-}
-
-/* What lies in one page table on both sides. Under the reverse map's locks. */
-static void extent_move(struct vm_area_struct *from, unsigned long old,
-			pmd_t *old_pmd, struct mm_struct *to, unsigned long new,
-			pmd_t *new_pmd, unsigned long bytes)
-{
-	bool whole = bytes == PMD_SIZE && pmd_none(READ_ONCE(*new_pmd));
-
-	if (pmd_is_huge(READ_ONCE(*old_pmd))) {
-		/* A hole reads the same. */
-		if (huge_is_zero(READ_ONCE(*old_pmd)))
-			return;
-		if (whole && MMLAB_SPLIT_PMD_PTLOCKS &&
-		    huge_move(from, old, to, new, old_pmd, new_pmd))
-			return;
-		huge_split(from, old_pmd, old, MMLAB_CLONE_STAT_CLONE_SPLITS);
-	}
-	if (pmd_none(READ_ONCE(*old_pmd)))
-		return;
-	if (whole)
-		table_move(from->vm_mm, old_pmd, to, new_pmd);
-	else
-		ptes_move(from->vm_mm, old, old_pmd, to, new, new_pmd, bytes);
-}
-
-static void staging_move(const struct clone *clone, struct vm_area_struct *from)
-{
-	struct address_space *mapping =
-		from->vm_file ? from->vm_file->f_mapping : NULL;
-	unsigned long done, bytes;
-
-	for (done = 0; done < clone->bytes; done += bytes) {
-		unsigned long old = clone->src_addr + done;
-		unsigned long new = clone->dst_addr + done;
-		pmd_t *old_pmd = mmlab_pmd_walk(from->vm_mm, old);
-		pmd_t *new_pmd;
-
-		bytes = extent(old, new, clone->bytes - done);
-		if (!old_pmd || pmd_none(READ_ONCE(*old_pmd)))
-			continue;
-		/* Made by tables_make(), as the source has one here. */
-		new_pmd = mmlab_pmd_walk(clone->dst_mm, new);
-		if (WARN_ON_ONCE(!new_pmd))
-			continue;
-
-		if (mapping)
-			i_mmap_lock_write(mapping);
-		anon_vma_lock_write(from->anon_vma);
-		extent_move(from, old, old_pmd, clone->dst_mm, new, new_pmd,
-			    bytes);
-		anon_vma_unlock_write(from->anon_vma);
-		if (mapping)
-			i_mmap_unlock_write(mapping);
-		cond_resched();
-	}
-}
-
-/* The one VMA of staging: the clone's, but where the source has it. */
-static struct vm_area_struct *staging_vma(const struct clone *clone,
-					  struct mm_struct *mm)
-{
-	struct vm_area_struct *vma;
-
-	vma = static_call(mmlab_vm_area_dup)(clone->dst_vma);
-	if (!vma)
-		return NULL;
-	vma->vm_mm = mm;
-	vma->vm_start = clone->src_addr;
-	vma->vm_end = clone->src_addr + clone->bytes;
-	vma->anon_vma = NULL;
-	/* Address space was charged once, with the clone. */
-	mmlab_vm_flags_clear(vma, VM_ACCOUNT);
-	if (vma->vm_file)
-		get_file(vma->vm_file);
-	if (vma->vm_ops && vma->vm_ops->open)
-		vma->vm_ops->open(vma);
-
-	if (static_call(mmlab_insert_vm_struct)(mm, vma)) {
-		if (vma->vm_ops && vma->vm_ops->close)
-			vma->vm_ops->close(vma);
-		if (vma->vm_file)
-			fput(vma->vm_file);
-		static_call(mmlab_vm_area_free)(vma);
-		return NULL;
-	}
-
-	/* From here on it goes with the address space. */
-	vma->vm_pgoff = clone->dst_vma->vm_pgoff;
-	vma->anon_vma = clone->dst_vma->anon_vma;
-	if (static_call(mmlab_anon_vma_clone)(vma, clone->dst_vma))
-		return NULL;
-	return vma;
-}
-
-/*
- * KSM finds the entries of its pages by the address that it merged them at, and
- * looks for them in processes that asked for it: a clone gets pages of its own.
- */
-static int ksm_break(struct vm_area_struct *vma,
-		     const struct vm_area_struct *src_vma)
-{
 #ifdef CONFIG_KSM
-	unsigned long flags = VM_MERGEABLE;
+/* Also while the page is being migrated, when it may be KSM's as well. */
+static bool is_merged(pte_t pte)
+{
+	swp_entry_t entry;
 
-	if (src_vma->vm_flags & VM_MERGEABLE)
-		return static_call(mmlab_ksm_madvise)(vma, vma->vm_start,
-						      vma->vm_end,
-						      MADV_UNMERGEABLE, &flags);
-#endif
+	if (pte_none(pte))
+		return false;
+	if (pte_present(pte))
+		return !pte_special(pte) && PageKsm(pte_page(pte));
+	entry = pte_to_swp_entry(pte);
+	return is_migration_entry(entry) &&
+	       PageKsm(pfn_swap_entry_to_page(entry));
+}
+
+/*
+ * What KSM made the zero page is marked by its dirty bit, and counted: without
+ * the mark it is the zero page, as of memory that was only read.
+ */
+static bool table_has_merged(struct mm_struct *mm, pmd_t *pmd,
+			     unsigned long addr, unsigned long end)
+{
+	bool found = false;
+	spinlock_t *ptl;
+	pte_t *ptep;
+
+	ptep = mmlab_pte_lock(mm, pmd, addr, &ptl);
+	if (!ptep)
+		return false;
+	for (; addr < end; addr += PAGE_SIZE, ptep++) {
+		pte_t pte = ptep_get(ptep);
+
+		if (pte_present(pte) && mmlab_is_ksm_zero_pte(pte))
+			set_pte_at(mm, addr, ptep, pte_mkclean(pte));
+		else if (is_merged(pte))
+			found = true;
+	}
+	spin_unlock(ptl);
+	return found;
+}
+
+int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma)
+{
+	unsigned long addr, next;
+	int err;
+
+	for (addr = vma->vm_start; addr < vma->vm_end; addr = next) {
+		pmd_t *pmd = clone_pmd_find(vma->vm_mm, addr, vma->vm_end,
+					    &next);
+		unsigned long flags = VM_MERGEABLE;
+
+		cond_resched();
+		if (!pmd || clone_pmd_is_huge(READ_ONCE(*pmd)) ||
+		    !table_has_merged(vma->vm_mm, pmd, addr, next))
+			continue;
+		clone->has_merged = true;
+		err = static_call(mmlab_ksm_madvise)(vma, addr, next,
+						     MADV_UNMERGEABLE, &flags);
+		/* Begun anew for each signal of a timer it might never end. */
+		if (err)
+			return err == -ERESTARTSYS ? -EINTR : err;
+	}
 	return 0;
 }
-
-static int copy_staged(struct clone *clone, struct vm_area_struct *range)
+#else
+int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma)
 {
-	struct mm_struct *mm = static_call(mmlab_mm_alloc)();
-	struct vm_area_struct *vma;
-	int err = -ENOMEM;
-
-	if (!mm)
-		return -ENOMEM;
-	clone->staging = mm;
-	mmap_write_lock_nested(mm, SINGLE_DEPTH_NESTING + 1);
-
-	vma = staging_vma(clone, mm);
-	if (!vma)
-		goto unlock_staging;
-	err = tables_make(clone);
-	if (err)
-		goto unlock_staging;
-	clone->copied = true;
-	err = static_call(mmlab_copy_page_range)(vma, range);
-	if (err)
-		goto unlock_staging;
-	err = ksm_break(vma, clone->src_vma);
-	if (err)
-		goto unlock_staging;
-
-	staging_move(clone, vma);
-	mmlab_rss_move(clone->dst_mm, mm);
-	/* swapoff goes through the address spaces of this list. */
-	spin_lock(mmlab_mmlist_lock);
-	if (!list_empty(&mm->mmlist) && list_empty(&clone->dst_mm->mmlist))
-		list_add(&clone->dst_mm->mmlist, &mm->mmlist);
-	spin_unlock(mmlab_mmlist_lock);
-	clone_count(MMLAB_CLONE_STAT_STAGED, 1);
-
-unlock_staging:
-	mmap_write_unlock(mm);
-	return err;
+	return 0;
 }
-
-void clone_staging_free(struct clone *clone)
-{
-	if (!clone->staging)
-		return;
-#ifdef CONFIG_MEMCG
-	/* swapoff may hold it for longer than the caller lives. */
-	rcu_assign_pointer(clone->staging->owner, NULL);
 #endif
-	mmput(clone->staging);
-}
 
 /*
  * Unmapping frees tables that nothing else uses, and copying a huge entry counts
@@ -361,15 +132,15 @@ void clone_staging_free(struct clone *clone)
 static bool can_copy_direct(const struct clone *clone)
 {
 	unsigned long end = clone->dst_addr + clone->bytes;
-	unsigned long addr;
+	unsigned long addr, next;
 
 	if (clone->src_addr != clone->dst_addr)
 		return false;
-	for (addr = ALIGN(clone->dst_addr, PMD_SIZE); addr + PMD_SIZE <= end;
-	     addr += PMD_SIZE) {
-		pmd_t *pmd = mmlab_pmd_walk(clone->dst_mm, addr);
+	for (addr = clone->dst_addr; addr < end; addr = next) {
+		pmd_t *pmd = clone_pmd_find(clone->dst_mm, addr, end, &next);
 
-		if (pmd && !pmd_none(READ_ONCE(*pmd)))
+		cond_resched();
+		if (pmd && next - addr == PMD_SIZE)
 			return false;
 	}
 	return true;
@@ -383,9 +154,12 @@ static int copy_direct(struct clone *clone, struct vm_area_struct *range)
 	err = static_call(mmlab_copy_page_range)(clone->dst_vma, range);
 	if (err)
 		return err;
-	err = ksm_break(clone->dst_vma, clone->src_vma);
-	if (err)
-		return err;
+	/* Here KSM finds its pages, too: this is about being charged for them. */
+	if (clone->src_vma->vm_flags & VM_MERGEABLE) {
+		err = clone_ksm_break(clone, clone->dst_vma);
+		if (err)
+			return err;
+	}
 	clone_count(MMLAB_CLONE_STAT_DIRECT, 1);
 	return 0;
 }
@@ -395,8 +169,8 @@ static void edge_split(struct vm_area_struct *vma, unsigned long addr)
 {
 	pmd_t *pmd = mmlab_pmd_walk(vma->vm_mm, addr);
 
-	if ((addr & ~PMD_MASK) && pmd && pmd_is_huge(READ_ONCE(*pmd)))
-		huge_split(vma, pmd, addr, MMLAB_CLONE_STAT_SOURCE_SPLITS);
+	if ((addr & ~PMD_MASK) && pmd && clone_pmd_is_huge(READ_ONCE(*pmd)))
+		clone_huge_split(vma, pmd, addr, MMLAB_CLONE_STAT_SOURCE_SPLITS);
 }
 
 /*
@@ -457,16 +231,15 @@ static struct tally clone_tally(const struct clone *clone, bool may_be_copied)
 	unsigned long addr, next;
 
 	for (addr = clone->dst_addr; addr < end; addr = next) {
-		pmd_t *pmd = mmlab_pmd_walk(mm, addr);
+		pmd_t *pmd = clone_pmd_find(mm, addr, end, &next);
 
-		next = pmd_addr_end(addr, end);
-		if (!pmd || pmd_none(READ_ONCE(*pmd)))
+		cond_resched();
+		if (!pmd)
 			continue;
-		if (pmd_is_huge(READ_ONCE(*pmd)))
+		if (clone_pmd_is_huge(READ_ONCE(*pmd)))
 			tally.n_huge++;
 		else
 			table_tally(&tally, mm, pmd, addr, next, may_be_copied);
-		cond_resched();
 	}
 	return tally;
 }
@@ -490,7 +263,7 @@ static void clone_count_all(const struct clone *clone)
 {
 	/* Looking at every page costs as much as sharing it. */
 	bool may_be_copied = test_bit(MMF_HAS_PINNED, &clone->src_mm->flags) ||
-			     (clone->src_vma->vm_flags & VM_MERGEABLE);
+			     clone->has_merged;
 	struct tally tally = clone_tally(clone, may_be_copied);
 
 	clone_count(MMLAB_CLONE_STAT_PAGES_SHARED, tally.n_shared);
@@ -525,7 +298,7 @@ static void source_make_writable(const struct clone *clone)
 	for (addr = clone->src_addr; addr < end; addr += PAGE_SIZE) {
 		pmd_t *pmd = mmlab_pmd_walk(clone->src_mm, addr);
 
-		if (pmd && !pmd_none(*pmd) && !pmd_is_huge(*pmd))
+		if (pmd && !pmd_none(*pmd) && !clone_pmd_is_huge(*pmd))
 			page_make_writable(clone->src_mm, pmd, addr);
 	}
 }
@@ -562,7 +335,7 @@ int clone_copy(struct clone *clone)
 	if (can_copy_direct(clone))
 		err = copy_direct(clone, &range);
 	else
-		err = copy_staged(clone, &range);
+		err = clone_copy_staged(clone, &range);
 	if (err)
 		return err;
 

@@ -125,6 +125,18 @@ static bool is_cloneable_file(struct vm_area_struct *vma)
 	       inode->i_sb->s_magic != SECRETMEM_MAGIC;
 }
 
+/*
+ * Breakpoints of uprobes would belong to nobody in the clone, and stay for ever.
+ * The kernel marks the process before it sets the first one, and under the
+ * mmap_lock; whether this mapping has any, only its pages tell.
+ */
+static bool has_breakpoints(const struct vm_area_struct *vma)
+{
+	return test_bit(MMF_HAS_UPROBES, &vma->vm_mm->flags) && vma->vm_file &&
+	       vma->anon_vma &&
+	       (vma->vm_flags & (VM_MAYEXEC | VM_MAYSHARE)) == VM_MAYEXEC;
+}
+
 static int source_check(struct vm_area_struct *vma)
 {
 	if (vma->vm_flags & SOURCE_BAD_FLAGS)
@@ -135,6 +147,8 @@ static int source_check(struct vm_area_struct *vma)
 #endif
 	/* A key means something in its own process only, and is in the PTEs. */
 	if (vma_pkey(vma))
+		return -EFAULT;
+	if (has_breakpoints(vma))
 		return -EFAULT;
 	if (userfaultfd_armed(vma))
 		return -EOPNOTSUPP;
@@ -158,6 +172,10 @@ static int source_find(struct clone *clone, u32 flags)
 	clone->src_vma = vma;
 	if ((flags & PVMMAP_MOVE) && (vma->vm_flags & VM_GROWSDOWN))
 		return -EINVAL;
+#ifdef VM_SEALED
+	if ((flags & PVMMAP_MOVE) && (vma->vm_flags & VM_SEALED))
+		return -EPERM;
+#endif
 	return source_check(vma);
 }
 
@@ -278,6 +296,43 @@ static int clone_make(struct clone *clone, u32 flags, struct list_head *uf)
 	return 0;
 }
 
+/*
+ * Memory that may not be written to now was charged if it could be before, and
+ * may hold pages of its own. fork() charges it again; mmap_region() has not.
+ */
+static int clone_charge(const struct clone *clone)
+{
+	if (!(clone->src_vma->vm_flags & VM_ACCOUNT) ||
+	    (clone->dst_vma->vm_flags & VM_ACCOUNT))
+		return 0;
+	return mmlab_vma_charge(clone->dst_vma);
+}
+
+/* The mapping is there: what goes into it. */
+static int clone_fill(struct clone *clone)
+{
+	int err;
+
+	if (WARN_ON_ONCE(clone->dst_vma->vm_start != clone->dst_addr ||
+			 clone->dst_vma->vm_end !=
+			 clone->dst_addr + clone->bytes))
+		return -EFAULT;
+	err = clone_charge(clone);
+	if (err)
+		return err;
+	return clone_copy(clone);
+}
+
+static void clone_undo(const struct clone *clone, struct list_head *uf)
+{
+	clone_count(MMLAB_CLONE_STAT_UNDONE, 1);
+	if (!mmlab_munmap(clone->dst_mm, clone->dst_addr, clone->bytes, uf))
+		return;
+	/* No memory for this, either. */
+	mmlab_vm_flags_clear(clone->dst_vma, VM_DONTEXPAND);
+	clone_count(MMLAB_CLONE_STAT_LEFT, 1);
+}
+
 /* All of it, under both locks. */
 static int clone_run(struct clone *clone, u32 flags, struct list_head *src_uf,
 		     struct list_head *dst_uf)
@@ -292,10 +347,7 @@ static int clone_run(struct clone *clone, u32 flags, struct list_head *src_uf,
 	if (err)
 		return err;
 
-	err = WARN_ON_ONCE(clone->dst_vma->vm_start != clone->dst_addr ||
-			   clone->dst_vma->vm_end !=
-			   clone->dst_addr + clone->bytes) ?
-	      -EFAULT : clone_copy(clone);
+	err = clone_fill(clone);
 	if (!err && (flags & PVMMAP_MOVE)) {
 		err = mmlab_munmap(clone->src_mm, clone->src_addr,
 				   clone->bytes, src_uf);
@@ -304,22 +356,17 @@ static int clone_run(struct clone *clone, u32 flags, struct list_head *src_uf,
 	/* Unmapping has flushed; else threads may still write to the pages. */
 	if (clone->copied && !moved &&
 	    !IS_ENABLED(MMLAB_PLANT_KEEP_WRITABLE)) {
-		if (mmlab_has_flush_tlb_mm_range)
-			mmlab_flush_tlb_mm_range(clone->src_mm, clone->src_addr,
-						 clone->src_addr +
-						 clone->bytes);
-		else
-			mmlab_flush_tlb_mm(clone->src_mm);
+		mmlab_flush_tlb_mm_range(clone->src_mm, clone->src_addr,
+					 clone->src_addr + clone->bytes);
 		clone_count(MMLAB_CLONE_STAT_FLUSHES, 1);
 	}
 	if (err) {
-		clone_count(MMLAB_CLONE_STAT_UNDONE, 1);
-		(void)mmlab_munmap(clone->dst_mm, clone->dst_addr,
-				   clone->bytes, dst_uf);
+		clone_undo(clone, dst_uf);
 		return err;
 	}
 
 	mmlab_vm_flags_clear(clone->dst_vma, VM_DONTEXPAND);
+	mmlab_khugepaged_enter(clone->dst_vma);
 	clone_count(MMLAB_CLONE_STAT_CLONES, 1);
 	if (moved)
 		clone_count(MMLAB_CLONE_STAT_MOVES, 1);
@@ -454,6 +501,7 @@ static const char *const clone_stat_names[] = {
 	[MMLAB_CLONE_STAT_PTES_MOVED] = "ptes-moved",
 	[MMLAB_CLONE_STAT_FLUSHES] = "flushes",
 	[MMLAB_CLONE_STAT_POPULATED] = "populated",
+	[MMLAB_CLONE_STAT_LEFT] = "left",
 };
 static_assert(ARRAY_SIZE(clone_stat_names) == MMLAB_CLONE_N_STATS);
 

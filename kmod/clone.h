@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Cloning a mapping: what clone.c, which finds and makes mappings, and
- * clone-copy.c, which fills page tables, have in common.
+ * clone-copy.c and clone-staging.c, which fill page tables, have in common.
  *
  * Lock order: the mmap_locks of source and destination, both for writing, the
  * lower address first; the mmap_lock of staging, which nobody else takes first;
@@ -13,6 +13,7 @@
 
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/swapops.h>
 
 #include "mmlab.h"
 
@@ -27,6 +28,7 @@
  * @bytes: length of both
  * @staging: address space that page tables came through, or NULL; to be freed
  *	by clone_staging_free() once the locks were released
+ * @has_merged: pages that KSM merged were copied
  * @copied: entries were copied, so that the source's may have lost their right
  *	to write
  */
@@ -39,6 +41,7 @@ struct clone {
 	unsigned long dst_addr;
 	unsigned long bytes;
 	struct mm_struct *staging;
+	bool has_merged;
 	bool copied;
 };
 
@@ -60,7 +63,53 @@ static __always_inline void clone_count(enum mmlab_clone_stat stat, long n)
  */
 int clone_copy(struct clone *clone);
 
+/**
+ * clone_copy_staged() - the same at another address
+ * @range: the part of the source's VMA that is cloned, as a VMA
+ *
+ * Return: as clone_copy(), and -EINTR.
+ */
+int clone_copy_staged(struct clone *clone, struct vm_area_struct *range);
+
 /* Without the locks. */
 void clone_staging_free(struct clone *clone);
+
+/**
+ * clone_ksm_break() - give a VMA pages of its own in place of merged ones
+ * @clone: learns that there were some
+ * @vma: the clone or staging
+ *
+ * KSM finds the entries of its pages by the address that it merged them at,
+ * whatever the mapping is called there, and looks for them in processes that
+ * asked for it. Whether pages are merged only they themselves tell: a mapping
+ * has some without having asked for it when it finds them in the swap cache.
+ *
+ * Return: 0, -ENOMEM or -EINTR.
+ */
+int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma);
+
+/**
+ * clone_pmd_find() - walk to the next page table
+ * @end: end of the range that is walked
+ * @ret_next: where to go on: the end of what the entry covers or, where a table
+ *	is missing, of what that would cover; at most @end
+ *
+ * Return: an entry that is not empty, or NULL.
+ */
+pmd_t *clone_pmd_find(struct mm_struct *mm, unsigned long addr,
+		      unsigned long end, unsigned long *ret_next);
+
+static inline bool clone_pmd_is_huge(pmd_t pmd)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	return is_swap_pmd(pmd) || pmd_trans_huge(pmd);
+#else
+	return false;
+#endif
+}
+
+/* Into 4 KiB entries; the page stays whole. */
+void clone_huge_split(struct vm_area_struct *vma, pmd_t *pmd,
+		      unsigned long addr, enum mmlab_clone_stat stat);
 
 #endif /* MMLAB_CLONE_H */

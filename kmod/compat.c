@@ -43,6 +43,7 @@ DEFINE_STATIC_CALL_NULL(mmlab_pte_alloc, __pte_alloc);
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 DEFINE_STATIC_CALL_NULL(mmlab_split_huge_pmd, __split_huge_pmd);
 DEFINE_STATIC_CALL_NULL(mmlab_move_huge_pmd, move_huge_pmd);
+DEFINE_STATIC_CALL_NULL(mmlab_khugepaged_enter_vma, khugepaged_enter_vma);
 #endif
 #ifdef CONFIG_KSM
 DEFINE_STATIC_CALL_NULL(mmlab_ksm_madvise, ksm_madvise);
@@ -54,11 +55,13 @@ DEFINE_STATIC_CALL_NULL(mmlab_userfaultfd_unmap_complete,
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
 DEFINE_STATIC_CALL_NULL(mmlab_get_unmapped_area_vmflags, __get_unmapped_area);
 #endif
+DEFINE_STATIC_CALL_NULL(mmlab_enough_memory, __vm_enough_memory);
 DEFINE_STATIC_CALL_NULL(mmlab_kallsyms_lookup_name, kallsyms_lookup_name);
 
 spinlock_t *mmlab_mmlist_lock __ro_after_init;
 int *mmlab_max_map_count __ro_after_init;
 unsigned long *mmlab_mmap_min_addr __ro_after_init;
+static struct percpu_counter *committed __ro_after_init;
 
 bool mmlab_has_finish_fault __ro_after_init;
 bool mmlab_has_flush_tlb_mm_range __ro_after_init;
@@ -135,7 +138,8 @@ static bool __init clone_find(void)
 	void *lookup = symbol_find("kallsyms_lookup_name");
 	void *found;
 
-	if (!lookup || !mmlab_has_host_mm)
+	/* Without it, devices that share the address space would not be told. */
+	if (!lookup || !mmlab_has_host_mm || !mmlab_has_flush_tlb_mm_range)
 		return false;
 	static_call_update(mmlab_kallsyms_lookup_name, lookup);
 
@@ -163,9 +167,11 @@ do {									\
 	call_find(mmlab_pud_alloc, "__pud_alloc");
 	call_find(mmlab_pmd_alloc, "__pmd_alloc");
 	call_find(mmlab_pte_alloc, "__pte_alloc");
+	call_find(mmlab_enough_memory, "__vm_enough_memory");
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 	call_find(mmlab_split_huge_pmd, "__split_huge_pmd");
 	call_find(mmlab_move_huge_pmd, "move_huge_pmd");
+	call_find(mmlab_khugepaged_enter_vma, "khugepaged_enter_vma");
 #endif
 #ifdef CONFIG_KSM
 	call_find(mmlab_ksm_madvise, "ksm_madvise");
@@ -181,8 +187,10 @@ do {									\
 	mmlab_mmlist_lock = data_find("mmlist_lock");
 	mmlab_max_map_count = data_find("sysctl_max_map_count");
 	mmlab_mmap_min_addr = data_find("mmap_min_addr");
+	committed = data_find("vm_committed_as");
 #undef data_find
-	return mmlab_mmlist_lock && mmlab_max_map_count && mmlab_mmap_min_addr;
+	return mmlab_mmlist_lock && mmlab_max_map_count &&
+	       mmlab_mmap_min_addr && committed;
 }
 
 void __init mmlab_compat_init(void)
@@ -483,6 +491,29 @@ int mmlab_mmap_write_lock_killable_nested(struct mm_struct *mm, int subclass)
 #else
 	return mmap_write_lock_killable(mm);
 #endif
+}
+
+int mmlab_vma_charge(struct vm_area_struct *vma)
+{
+	int err;
+
+	err = static_call(mmlab_enough_memory)(vma->vm_mm, vma_pages(vma),
+					       ns_capable_noaudit(&init_user_ns,
+								  CAP_SYS_ADMIN));
+	if (!err)
+		mmlab_vm_flags_set(vma, VM_ACCOUNT);
+	return err;
+}
+
+int mmlab_vma_insert(struct mm_struct *mm, struct vm_area_struct *vma)
+{
+	int err = static_call(mmlab_insert_vm_struct)(mm, vma);
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	if (err)
+		percpu_counter_add(committed, vma_pages(vma));
+#endif
+	return err;
 }
 
 void mmlab_rss_move(struct mm_struct *to, struct mm_struct *from)

@@ -13,6 +13,7 @@
 #define MMLAB_COMPAT_H
 
 #include <linux/fs.h>
+#include <linux/khugepaged.h>
 #include <linux/ksm.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -273,6 +274,7 @@ DECLARE_STATIC_CALL(mmlab_pte_alloc, __pte_alloc);
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 DECLARE_STATIC_CALL(mmlab_split_huge_pmd, __split_huge_pmd);
 DECLARE_STATIC_CALL(mmlab_move_huge_pmd, move_huge_pmd);
+DECLARE_STATIC_CALL(mmlab_khugepaged_enter_vma, khugepaged_enter_vma);
 #endif
 #ifdef CONFIG_KSM
 DECLARE_STATIC_CALL(mmlab_ksm_madvise, ksm_madvise);
@@ -285,6 +287,7 @@ DECLARE_STATIC_CALL(mmlab_userfaultfd_unmap_complete,
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
 DECLARE_STATIC_CALL(mmlab_get_unmapped_area_vmflags, __get_unmapped_area);
 #endif
+DECLARE_STATIC_CALL(mmlab_enough_memory, __vm_enough_memory);
 /* Data: what swapoff goes by, vm.max_map_count, vm.mmap_min_addr. */
 extern spinlock_t *mmlab_mmlist_lock;
 extern int *mmlab_max_map_count;
@@ -322,6 +325,33 @@ unsigned long mmlab_get_unmapped_area(struct file *file, unsigned long addr,
  */
 int mmlab_munmap(struct mm_struct *mm, unsigned long addr, unsigned long bytes,
 		 struct list_head *uf);
+
+/*
+ * Charges a mapping of private memory as one that can be written to, which sets
+ * VM_ACCOUNT: unmapping takes it back. Return: 0 or -ENOMEM.
+ */
+int mmlab_vma_charge(struct vm_area_struct *vma);
+
+/*
+ * insert_vm_struct() of a VMA without VM_ACCOUNT into an empty address space. Until
+ * some release before 6.12 a failure takes out of Committed_AS what was not put in.
+ */
+int mmlab_vma_insert(struct mm_struct *mm, struct vm_area_struct *vma);
+
+/* A new mapping of many small pages, which may become huge ones. */
+static inline void mmlab_khugepaged_enter(struct vm_area_struct *vma)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	static_call(mmlab_khugepaged_enter_vma)(vma, vma->vm_flags);
+#endif
+}
+
+/* Since 6.6 ("ksm: support unsharing KSM-placed zero pages"). */
+#ifdef is_ksm_zero_pte
+#define mmlab_is_ksm_zero_pte(pte) is_ksm_zero_pte(pte)
+#else
+#define mmlab_is_ksm_zero_pte(pte) false
+#endif
 
 /* After mmap_lock was released: tells who watches what was unmapped. */
 static inline void mmlab_userfaultfd_unmapped(struct mm_struct *mm,

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <linux/userfaultfd.h>
 
 #ifndef PR_SET_MDWE
@@ -174,6 +175,45 @@ static void struct_bad(void)
 	EXPECT(ioctl(device, MMLAB_IOC_CLONE_MAP, arg) == 0);
 	EXPECT_EQ(arg->addr, (uintptr_t)OTHER_ADDR);
 	EXPECT_HERE(OTHER_ADDR, BYTES, 1);
+	peer_end(peer);
+}
+
+static void descriptors_close(void)
+{
+	for (int fd = 3; fd < 64; fd++)
+		(void)close(fd);
+}
+
+static long become_nobody(long a, long b, long c);
+
+/* Without the device, and for somebody who may not open it. */
+static void device_is_out_of_reach(void)
+{
+	struct peer peer = source_start();
+	pid_t pid;
+
+	stats_mark();
+	pid = fork();
+	EXPECT(pid >= 0);
+	if (pid == 0) {
+		descriptors_close();
+		(void)become_nobody(0, 0, 0);
+		EXPECT_FAILS(map(peer, SOURCE_ADDR, BYTES), EACCES);
+		_exit(0);
+	}
+	EXPECT_CHILD_OK(pid);
+	pid = fork();
+	EXPECT(pid >= 0);
+	if (pid == 0) {
+		descriptors_close();
+		EXPECT(unshare(CLONE_NEWNS) == 0);
+		EXPECT(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+		EXPECT(mount("none", "/dev", "tmpfs", 0, NULL) == 0);
+		EXPECT_FAILS(map(peer, SOURCE_ADDR, BYTES), ENOSYS);
+		_exit(0);
+	}
+	EXPECT_CHILD_OK(pid);
+	nothing_happened(peer);
 	peer_end(peer);
 }
 
@@ -569,9 +609,35 @@ static void sealed_file(void)
 	peer_end(peer);
 }
 
+/* By mseal(2): it may be cloned, but not taken. */
+static long seal(long addr, long bytes, long unused)
+{
+	(void)unused;
+	return syscall(462, addr, bytes, 0) == 0 ? 0 : -errno;
+}
+
+static void sealed_mapping(void)
+{
+	struct peer peer = source_start();
+
+	if (peer_call(peer, seal, (long)SOURCE_ADDR, BYTES, 0) != 0)
+		SKIP("no mseal(2)");
+	EXPECT(map_at((long)OTHER_ADDR, BYTES, PROT_READ | PROT_WRITE));
+	fill((long)OTHER_ADDR, BYTES, 2);
+	stats_mark();
+	EXPECT_FAILS(mmlab_process_vm_mmap(peer.pid, SOURCE_ADDR, BYTES,
+					   OTHER_ADDR,
+					   PVMMAP_FIXED | PVMMAP_MOVE), EPERM);
+	nothing_happened(peer);
+	EXPECT_STAT(UNDONE, 0);
+	/* Noticed before anything was unmapped for it. */
+	EXPECT_HERE(OTHER_ADDR, BYTES, 2);
+	EXPECT(map(peer, SOURCE_ADDR, BYTES) != MAP_FAILED);
+	peer_end(peer);
+}
+
 /*
- * A program under a uprobe: the kernel puts the breakpoint into the clone while
- * it maps it, before entries are copied.
+ * Programs under uprobes, whose breakpoints must not get into clones.
  */
 
 __attribute__((noinline, used)) static int probed(int x)
@@ -629,39 +695,92 @@ static bool trace_write(const char *file, const char *text)
 	return written;
 }
 
-static void program_under_a_uprobe(void)
+/* A uprobe on that function, wherever it is mapped. */
+static void uprobe_add(void)
 {
-	static const char enable[] = "events/uprobes/mmlab_clone/enable";
-	struct peer peer = source_start();
-	char *at = SOURCE_ADDR + HUGE, path[256], text[512];
 	unsigned long offset = file_offset((void *)probed);
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	void *result;
-	int error;
+	ssize_t n;
+	char path[256], text[512];
 
+	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	EXPECT(n > 0 && offset < PROGRAM_BYTES);
 	path[n] = '\0';
-	EXPECT_EQ(peer_call(peer, program_map, (long)at, 0, 0), 0);
 	(void)snprintf(text, sizeof(text), "p:mmlab_clone %s:%#lx\n", path,
 		       offset);
 	if (!trace_write("uprobe_events", text))
 		SKIP("no uprobes here");
-	EXPECT(trace_write(enable, "1"));
+}
+
+static void uprobe_enable(bool enable)
+{
+	EXPECT(trace_write("events/uprobes/mmlab_clone/enable",
+			   enable ? "1" : "0"));
+}
+
+static void uprobe_remove(void)
+{
+	EXPECT(trace_write("uprobe_events", "-:mmlab_clone\n"));
+}
+
+static void ignore_trap(int signal)
+{
+	(void)signal;
+}
+
+/* At a breakpoint of nobody's the kernel looks whether there are any left. */
+static long trap(long a, long b, long c)
+{
+	const struct sigaction action = { .sa_handler = ignore_trap };
+
+	(void)a;
+	(void)b;
+	(void)c;
+	EXPECT(sigaction(SIGTRAP, &action, NULL) == 0);
+	__asm__ volatile("int3");
+	return 0;
+}
+
+/* @prot is what the program's memory is while it is cloned. */
+static void clone_under_a_uprobe(int prot)
+{
+	struct peer peer = source_start();
+	char *at = SOURCE_ADDR + HUGE;
+	void *result;
+	int error;
+
+	EXPECT_EQ(peer_call(peer, program_map, (long)at, 0, 0), 0);
+	uprobe_add();
+	uprobe_enable(true);
+	EXPECT_EQ(peer_call(peer, protect, (long)at, PROGRAM_BYTES, prot), 0);
 	stats_mark();
 	result = mmlab_process_vm_mmap(peer.pid, at, PROGRAM_BYTES, OTHER_ADDR,
 				       PVMMAP_FIXED_NOREPLACE);
 	error = errno;
-	EXPECT(trace_write(enable, "0"));
-	EXPECT(trace_write("uprobe_events", "-:mmlab_clone\n"));
+	uprobe_enable(false);
+	uprobe_remove();
 	EXPECT_FAILS((errno = error, result), EFAULT);
 	nothing_happened(peer);
 	EXPECT(!is_mapped(getpid(), OTHER_ADDR));
 
+	/* Other memory of the program, meanwhile. */
+	EXPECT(map(peer, SOURCE_ADDR, BYTES) != MAP_FAILED);
+	(void)peer_call(peer, trap, 0, 0, 0);
 	EXPECT(mmlab_process_vm_mmap(peer.pid, at, PROGRAM_BYTES, OTHER_ADDR,
 				     PVMMAP_FIXED_NOREPLACE) == OTHER_ADDR);
 	EXPECT_EQ(OTHER_ADDR[0], 0);
 	EXPECT_EQ(OTHER_ADDR[1], 'E');
 	peer_end(peer);
+}
+
+static void program_under_a_uprobe(void)
+{
+	clone_under_a_uprobe(PROT_READ | PROT_EXEC);
+}
+
+/* Where the kernel puts no breakpoints, but has put some before. */
+static void program_made_writable(void)
+{
+	clone_under_a_uprobe(PROT_READ | PROT_WRITE);
 }
 
 static void writable_and_executable(void)
@@ -752,6 +871,99 @@ static void commit_limit(void)
 	peer_end(peer);
 }
 
+/* What all processes may write to at most, in bytes. */
+static long committed(void)
+{
+	char line[128];
+	long kbytes = -1;
+	FILE *file = fopen("/proc/meminfo", "re");
+
+	EXPECT(file);
+	while (fgets(line, sizeof(line), file))
+		(void)sscanf(line, "Committed_AS: %ld kB", &kbytes);
+	EXPECT(fclose(file) == 0);
+	EXPECT(kbytes >= 0);
+	return kbytes * 1024;
+}
+
+/*
+ * Memory that was written and then made read-only takes as much of what may be
+ * committed as writable memory does, and gives it back.
+ */
+static void read_only_is_committed(void)
+{
+	struct peer peer = peer_start();
+	size_t bytes = 8 * HUGE;
+	char *memory;
+	long before;
+
+	EXPECT(peer_call(peer, map_at, (long)SOURCE_ADDR, (long)bytes,
+			 PROT_READ | PROT_WRITE));
+	EXPECT_EQ(peer_call(peer, fill, (long)SOURCE_ADDR, PAGE, 1), 0);
+	EXPECT_EQ(peer_call(peer, protect, (long)SOURCE_ADDR, (long)bytes,
+			    PROT_READ), 0);
+	before = committed();
+	memory = clone_to(peer, SOURCE_ADDR, bytes);
+	EXPECT_EQ(committed(), before + (long)bytes);
+	EXPECT(munmap(memory, bytes / 2) == 0);
+	EXPECT_EQ(committed(), before + (long)bytes / 2);
+	EXPECT(munmap(memory + bytes / 2, bytes / 2) == 0);
+	EXPECT_EQ(committed(), before);
+	memory = clone_with(peer, SOURCE_ADDR, bytes, PVMMAP_MOVE);
+	EXPECT_EQ(committed(), before);
+	EXPECT_HERE(memory, PAGE, 1);
+
+	/* Never to be written, never charged. */
+	EXPECT(munmap(memory, bytes) == 0);
+	EXPECT(peer_call(peer, map_at, (long)SOURCE_ADDR, (long)bytes,
+			 PROT_READ));
+	before = committed();
+	memory = clone_to(peer, SOURCE_ADDR, bytes);
+	EXPECT_EQ(committed(), before);
+	peer_end(peer);
+}
+
+/* The part that is taken would leave two mappings where there was one. */
+static void mapping_limit_of_the_source(void)
+{
+	struct peer peer = source_start();
+	char path[64], line[512];
+	long n_mappings = 0, before;
+	void *result;
+	FILE *file;
+	int error;
+
+	/* More than there are here. */
+	for (long i = 0; i < 64; i++)
+		EXPECT(peer_call(peer, map_at,
+				 (long)(SOURCE_ADDR + HUGE) + 2 * i * (long)PAGE,
+				 PAGE, PROT_READ));
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)peer.pid);
+	file = fopen(path, "re");
+	EXPECT(file);
+	while (fgets(line, sizeof(line), file))
+		n_mappings += !strstr(line, "[vsyscall]");
+	EXPECT(fclose(file) == 0);
+
+	stats_mark();
+	before = setting_write("/proc/sys/vm/max_map_count", n_mappings);
+	result = mmlab_process_vm_mmap(peer.pid, SOURCE_ADDR + PAGE, PAGE,
+				       OTHER_ADDR,
+				       PVMMAP_FIXED_NOREPLACE | PVMMAP_MOVE);
+	error = errno;
+	(void)setting_write("/proc/sys/vm/max_map_count", before);
+	EXPECT_FAILS((errno = error, result), ENOMEM);
+	nothing_happened(peer);
+	EXPECT_STAT(UNDONE, 1);
+	EXPECT_STAT(LEFT, 0);
+	EXPECT(!is_mapped(getpid(), OTHER_ADDR));
+	EXPECT(mmlab_process_vm_mmap(peer.pid, SOURCE_ADDR + PAGE, PAGE,
+				     OTHER_ADDR,
+				     PVMMAP_FIXED_NOREPLACE | PVMMAP_MOVE) ==
+	       OTHER_ADDR);
+	peer_end(peer);
+}
+
 static void text_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -774,6 +986,7 @@ static void memory_runs_out(void)
 	/* In two page tables. */
 	char *from = SOURCE_ADDR + HUGE - 4 * PAGE;
 	int n, n_failed = 0;
+	long before;
 
 	if (fd < 0)
 		SKIP("no fault injection here");
@@ -781,6 +994,7 @@ static void memory_runs_out(void)
 	text_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
 	text_write("/sys/kernel/debug/fail_page_alloc/min-order", "0");
 	source_make(peer, from, bytes, 1);
+	before = committed();
 	for (n = 1; n < 200; n++) {
 		char text[16] = "";
 		bool left_over;
@@ -815,6 +1029,7 @@ static void memory_runs_out(void)
 	}
 	EXPECT(n < 200);
 	EXPECT(n_failed > 5);
+	EXPECT_EQ(committed(), before);
 	peer_end(peer);
 }
 
@@ -824,6 +1039,7 @@ static const struct clone_check checks[] = {
 	{ "clone-address-bad", clone_address_bad, PLACES_ONE },
 	{ "flag-bad", flag_bad, PLACES_ONE },
 	{ "struct-bad", struct_bad, PLACES_ONE },
+	{ "device-is-out-of-reach", device_is_out_of_reach, PLACES_ONE },
 	{ "process-bad", process_bad, PLACES_ONE },
 	{ "others-are-refused", others_are_refused, PLACES_ONE },
 	{ "special-mappings", special_mappings, PLACES_ONE },
@@ -833,11 +1049,15 @@ static const struct clone_check checks[] = {
 	{ "drivers-memory", drivers_memory, PLACES_ONE },
 	{ "under-a-key", under_a_key, PLACES_ONE },
 	{ "sealed-file", sealed_file, PLACES_ONE },
+	{ "sealed-mapping", sealed_mapping, PLACES_ONE },
 	{ "program-under-a-uprobe", program_under_a_uprobe, PLACES_ONE },
+	{ "program-made-writable", program_made_writable, PLACES_ONE },
 	{ "writable-and-executable", writable_and_executable, PLACES_ONE },
 	{ "address-space-limit", address_space_limit, PLACES_ONE },
 	{ "mapping-limit", mapping_limit, PLACES_ONE },
+	{ "mapping-limit-of-the-source", mapping_limit_of_the_source, PLACES_ONE },
 	{ "commit-limit", commit_limit, PLACES_ONE },
+	{ "read-only-is-committed", read_only_is_committed, PLACES_ONE },
 	{ "memory-runs-out", memory_runs_out, PLACES_SMALL },
 };
 

@@ -587,6 +587,42 @@ static void holes_are_zero(void)
 	EXPECT_HERE(memory, BYTES, 2);
 }
 
+/*
+ * Address space that holds next to nothing: what is not there costs nothing, or
+ * this would take minutes on a debug kernel, with nobody able to stop it.
+ */
+static long map_sparsely(long addr, long bytes, long unused)
+{
+	(void)unused;
+	return (long)mmap((void *)addr, (size_t)bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE |
+			  MAP_NORESERVE, -1, 0) == addr;
+}
+
+static void sparse_reservation(void)
+{
+	struct peer peer = peer_start();
+	/* The last page of one table, the first of another. */
+	long bytes = 15L << 40, at = (7L << 40) - (long)PAGE;
+	char *memory;
+
+	EXPECT(peer_call(peer, map_sparsely, (long)SOURCE_ADDR, bytes, 0));
+	(void)peer_call(peer, advise, (long)SOURCE_ADDR, bytes,
+			MADV_NOHUGEPAGE);
+	(void)peer_call(peer, fill, (long)SOURCE_ADDR + at, 2 * PAGE, 1);
+	stats_mark();
+	memory = clone_to(peer, SOURCE_ADDR, (size_t)bytes);
+	stats_mark();
+	EXPECT_STAT(PAGES_SHARED, 2);
+	EXPECT_HERE(memory + at, 2 * PAGE, 1);
+	EXPECT_EQ(memory[0], 0);
+	EXPECT_EQ(memory[bytes - 1], 0);
+	fill((long)memory + at, 2 * PAGE, 2);
+	EXPECT_THERE(peer, SOURCE_ADDR + at, 2 * PAGE, 1);
+	peer_end(peer);
+	EXPECT_HERE(memory + at, 2 * PAGE, 2);
+}
+
 static void replaces_what_was_there(void)
 {
 	struct peer peer = source_start();
@@ -1008,6 +1044,7 @@ static const struct clone_check checks[] = {
 	{ "source-was-moved", source_was_moved, PLACES_SMALL },
 	{ "protection-is-the-sources", protection_is_the_sources, PLACES_SMALL },
 	{ "holes-are-zero", holes_are_zero, PLACES_SMALL },
+	{ "sparse-reservation", sparse_reservation, PLACES_SMALL },
 	{ "replaces-what-was-there", replaces_what_was_there, PLACES_SMALL },
 	{ "shared-stays-shared", shared_stays_shared, PLACES_SMALL },
 	{ "private-file", private_file, PLACES_SMALL },

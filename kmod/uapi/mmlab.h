@@ -765,6 +765,8 @@ enum mmlab_clone_stat {
 	MMLAB_CLONE_STAT_FLUSHES = 17,
 	/* Clones that were populated, wholly or in part. */
 	MMLAB_CLONE_STAT_POPULATED = 18,
+	/* To be undone, but for want of memory not even unmapped. */
+	MMLAB_CLONE_STAT_LEFT = 19,
 	MMLAB_CLONE_N_STATS
 };
 
