@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * Clones and the rest of memory management: huge pages, swap in and out, pages
- * that a device writes to, merging, migration, control groups. Whatever takes
+ * that a device writes to, migration, control groups (KSM: test-clone-merge.c). Whatever takes
  * pages away has to find them in both processes.
  */
-#include "test-clone.h"
+#include "test-clone-mm.h"
 #include "test-zram.h"
 
-#include <sys/stat.h>
 #include <linux/io_uring.h>
 
 #ifndef MADV_PAGEOUT
@@ -19,46 +18,6 @@ enum { N_PAGES = 32 };
 #define SWAP_BYTES (64UL << 20)
 
 static int zram_swap = -1;
-
-static void file_write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	EXPECT(fd >= 0);
-	EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	EXPECT(close(fd) == 0);
-}
-
-static long file_read_number(const char *path)
-{
-	char text[32];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	EXPECT(fd >= 0);
-	n = read(fd, text, sizeof(text) - 1);
-	EXPECT(n > 0);
-	text[n] = '\0';
-	EXPECT(close(fd) == 0);
-	return strtol(text, NULL, 10);
-}
-
-/* A counter of /proc/vmstat. */
-static long vmstat(const char *name)
-{
-	char line[128];
-	long value = -1;
-	FILE *file = fopen("/proc/vmstat", "re");
-	size_t n = strlen(name);
-
-	EXPECT(file);
-	while (fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, n) && line[n] == ' ')
-			value = strtol(line + n, NULL, 10);
-	EXPECT(fclose(file) == 0);
-	EXPECT(value >= 0);
-	return value;
-}
 
 /*
  * Huge pages.
@@ -259,45 +218,6 @@ static void swap_is_off(void)
  * which takes a reverse map that knows both.
  */
 
-static const char group[] = "/sys/fs/cgroup/mmlab-clone";
-
-static void group_enter(pid_t pid, bool enter)
-{
-	char text[16];
-
-	(void)snprintf(text, sizeof(text), "%d", (int)pid);
-	file_write_text(enter ? "/sys/fs/cgroup/mmlab-clone/cgroup.procs"
-			      : "/sys/fs/cgroup/cgroup.procs", text);
-}
-
-static void group_make(void)
-{
-	int fd = open("/sys/fs/cgroup/cgroup.subtree_control",
-		      O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, "+memory", 7) != 7)
-		SKIP("no memory control group");
-	EXPECT(close(fd) == 0);
-	EXPECT(mkdir(group, 0700) == 0 || errno == EEXIST);
-	if (access("/sys/fs/cgroup/mmlab-clone/memory.reclaim", W_OK) < 0)
-		SKIP("no memory.reclaim");
-}
-
-static long group_charged(void)
-{
-	return file_read_number("/sys/fs/cgroup/mmlab-clone/memory.current");
-}
-
-static void group_reclaim(void)
-{
-	int fd = open("/sys/fs/cgroup/mmlab-clone/memory.reclaim",
-		      O_WRONLY | O_CLOEXEC);
-
-	EXPECT(fd >= 0);
-	(void)!write(fd, "4M", 2); /* less is fine */
-	EXPECT(close(fd) == 0);
-}
-
 static void reclaim_takes_from_both(void)
 {
 	struct peer peer;
@@ -424,101 +344,14 @@ static void pinned_pages(void)
 }
 
 /*
- * Merging.
- */
-
-static long fill_equal(long addr, long bytes, long byte)
-{
-	memset((void *)addr, (int)byte, (size_t)bytes);
-	return 0;
-}
-
-static bool all_bytes_are(const char *memory, size_t bytes, char byte)
-{
-	for (size_t i = 0; i < bytes; i++)
-		if (memory[i] != byte)
-			return false;
-	return true;
-}
-
-static void ksm_run(void)
-{
-	static const char scans[] = "/sys/kernel/mm/ksm/full_scans";
-	long before = file_read_number(scans);
-
-	file_write_text("/sys/kernel/mm/ksm/pages_to_scan", "10000");
-	file_write_text("/sys/kernel/mm/ksm/sleep_millisecs", "1");
-	if (access("/sys/kernel/mm/ksm/smart_scan", W_OK) == 0)
-		file_write_text("/sys/kernel/mm/ksm/smart_scan", "0");
-	file_write_text("/sys/kernel/mm/ksm/run", "1");
-	for (int i = 0; i < 1000; i++) {
-		(void)usleep(10 * 1000);
-		if (file_read_number(scans) >= before + 4)
-			break;
-	}
-}
-
-static void merged_pages(void)
-{
-	struct peer peer = peer_start();
-	uint64_t frame;
-	char *memory;
-	long n_merged = 0;
-
-	if (access("/sys/kernel/mm/ksm/run", W_OK) < 0)
-		SKIP("no KSM");
-	source_make(peer, SOURCE_ADDR, BYTES, 1);
-	EXPECT_EQ(peer_call(peer, fill_equal, (long)SOURCE_ADDR, BYTES / 2,
-			    'm'), 0);
-	EXPECT_EQ(peer_call(peer, advise, (long)SOURCE_ADDR, BYTES,
-			    MADV_MERGEABLE), 0);
-	ksm_run();
-	file_write_text("/sys/kernel/mm/ksm/run", "0");
-	frame = frame_of(peer.pid, SOURCE_ADDR);
-	for (size_t i = 0; i < N_PAGES / 2; i++)
-		n_merged += frame_of(peer.pid, SOURCE_ADDR + i * PAGE) == frame;
-	EXPECT_EQ(n_merged, N_PAGES / 2);
-
-	stats_mark();
-	memory = clone_to(peer, SOURCE_ADDR, BYTES);
-	stats_mark();
-	EXPECT_STAT(PAGES_COPIED, n_merged);
-	EXPECT_STAT(PAGES_SHARED, N_PAGES - n_merged);
-	/* The source stays merged; the clone has nothing to do with it. */
-	for (size_t i = 0; i < N_PAGES / 2; i++) {
-		EXPECT_EQ(frame_of(peer.pid, SOURCE_ADDR + i * PAGE), frame);
-		EXPECT(frame_of(getpid(), memory + i * PAGE) != frame);
-	}
-	EXPECT(all_bytes_are(memory, BYTES / 2, 'm'));
-	memory[0] = 'x';
-	(void)peer_call(peer, fill_equal, (long)SOURCE_ADDR, PAGE, 's');
-	EXPECT_EQ(memory[0], 'x');
-	EXPECT(all_bytes_are(memory + 1, BYTES / 2 - 1, 'm'));
-
-	/* Merged after, in both, and parted again. */
-	EXPECT(madvise(memory, BYTES, MADV_MERGEABLE) == 0);
-	ksm_run();
-	EXPECT(all_bytes_are(memory + 1, BYTES / 2 - 1, 'm'));
-	EXPECT_EQ(frame_of(getpid(), memory + PAGE),
-		  frame_of(getpid(), memory + 2 * PAGE));
-	fill((long)memory, BYTES, 3);
-	(void)peer_call(peer, fill, (long)SOURCE_ADDR, BYTES, 4);
-	file_write_text("/sys/kernel/mm/ksm/run", "2");
-	file_write_text("/sys/kernel/mm/ksm/run", "0");
-	EXPECT_HERE(memory, BYTES, 3);
-	EXPECT_THERE(peer, SOURCE_ADDR, BYTES, 4);
-	peer_end(peer);
-}
-
-/*
- * Migration: every second page of a large piece of memory is given back, so
- * that compaction has something to do, then pages must have moved, and in both.
+ * Migration: the pages of the clone are at both ends of what was free, with what
+ * is free now between them: compaction moves those at one end.
  */
 static void compaction_moves_in_both(void)
 {
 	enum { N_MOVING = 1024 };
 	struct peer peer = peer_start();
-	size_t bytes = N_MOVING * PAGE, spoil = 64UL << 20;
+	size_t bytes = N_MOVING * PAGE, spoil;
 	uint64_t *frames = calloc(N_MOVING, sizeof(*frames));
 	long n_moved = 0;
 	char *memory, *spoiled;
@@ -527,22 +360,23 @@ static void compaction_moves_in_both(void)
 		SKIP("no compaction");
 	EXPECT(frames);
 	place = PLACE_ODD;
-	/* Taken in turns, so that holes are between the pages of the clone. */
+	spoil = (size_t)vmstat("nr_free_pages") * PAGE / 2 / HUGE * HUGE;
 	EXPECT(peer_call(peer, map_at, (long)SOURCE_ADDR, (long)bytes,
 			 PROT_READ | PROT_WRITE));
 	(void)peer_call(peer, advise, (long)SOURCE_ADDR, (long)bytes,
 			MADV_NOHUGEPAGE);
+	EXPECT_EQ(peer_call(peer, fill, (long)SOURCE_ADDR, (long)bytes, 1), 0);
 	spoiled = mmap(NULL, spoil, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	EXPECT(spoiled != MAP_FAILED);
-	EXPECT(madvise(spoiled, spoil, MADV_NOHUGEPAGE) == 0);
-	for (size_t i = 0; i < spoil; i += PAGE)
+	(void)madvise(spoiled, spoil, MADV_HUGEPAGE);
+	for (size_t i = 0; i < spoil; i += HUGE)
 		spoiled[i] = 1;
-	for (size_t i = 0; i < spoil; i += 2 * PAGE)
-		EXPECT(madvise(spoiled + i, PAGE, MADV_DONTNEED) == 0);
+	/* The upper half again, beyond. */
+	EXPECT_EQ(peer_call(peer, advise, (long)SOURCE_ADDR + (long)bytes / 2,
+			    (long)bytes / 2, MADV_DONTNEED), 0);
 	EXPECT_EQ(peer_call(peer, fill, (long)SOURCE_ADDR, (long)bytes, 1), 0);
-	for (size_t i = 0; i < spoil; i += 2 * PAGE)
-		EXPECT(madvise(spoiled + i + PAGE, PAGE, MADV_DONTNEED) == 0);
+	EXPECT(munmap(spoiled, spoil) == 0);
 
 	memory = clone_to(peer, SOURCE_ADDR, bytes);
 	for (size_t i = 0; i < N_MOVING; i++)
@@ -564,6 +398,75 @@ static void compaction_moves_in_both(void)
 		SKIP("compaction found nothing to move");
 }
 
+/* One page, for certain: its memory is said to be failing. */
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE 101
+#endif
+
+static void migration_moves_in_both(void)
+{
+	struct peer peer = peer_start();
+	uint64_t before, after;
+	char *memory;
+
+	source_make(peer, SOURCE_ADDR, BYTES, 1);
+	memory = clone_to(peer, SOURCE_ADDR, BYTES);
+	before = frame_of(getpid(), memory + 5 * PAGE);
+	if (peer_call(peer, advise, (long)SOURCE_ADDR + 5 * (long)PAGE, PAGE,
+		      MADV_SOFT_OFFLINE) != 0)
+		SKIP("memory cannot fail here");
+	after = frame_of(getpid(), memory + 5 * PAGE);
+	EXPECT(after && after != before);
+	EXPECT_EQ(frame_of(peer.pid, SOURCE_ADDR + 5 * PAGE), after);
+	EXPECT_HERE(memory, BYTES, 1);
+	fill((long)memory, BYTES, 2);
+	EXPECT_THERE(peer, SOURCE_ADDR, BYTES, 1);
+	peer_end(peer);
+	EXPECT_HERE(memory, BYTES, 2);
+}
+
+/*
+ * A caller that has never touched memory which huge pages are wanted for, but
+ * has a clone of such: small pages are made huge there as well.
+ */
+#define KHUGEPAGED "/sys/kernel/mm/transparent_hugepage/khugepaged/"
+
+static void small_pages_become_huge(void)
+{
+	static const struct {
+		const char *path, *text;
+	} hurry[] = {
+		{ KHUGEPAGED "pages_to_scan", "8192" },
+		{ KHUGEPAGED "alloc_sleep_millisecs", "10" },
+		{ KHUGEPAGED "scan_sleep_millisecs", "10" },
+	};
+	struct peer peer = peer_start();
+	char before[3][32], *memory;
+	long kb = 0;
+
+	if (access(KHUGEPAGED "defrag", F_OK) < 0)
+		SKIP("no transparent huge pages here");
+	source_make(peer, SOURCE_ADDR, 2 * HUGE, 1);
+	EXPECT_EQ(peer_call(peer, advise, (long)SOURCE_ADDR, 2 * HUGE,
+			    MADV_HUGEPAGE), 0);
+	memory = clone_to(peer, SOURCE_ADDR, 2 * HUGE);
+	/* Pages of two are not merged. */
+	peer_end(peer);
+	for (int i = 0; i < 3; i++) {
+		(void)snprintf(before[i], sizeof(before[i]), "%ld",
+			       file_read_number(hurry[i].path));
+		file_write_text(hurry[i].path, hurry[i].text);
+	}
+	for (int i = 0; i < 1000 && kb == 0; i++) {
+		(void)usleep(10 * 1000);
+		kb = smaps_kb(getpid(), memory, "AnonHugePages");
+	}
+	for (int i = 0; i < 3; i++)
+		file_write_text(hurry[i].path, before[i]);
+	EXPECT(kb >= 2048);
+	EXPECT_HERE(memory, 2 * HUGE, 1);
+}
+
 static const struct clone_check checks[] = {
 	{ "huge-pages", huge_pages, PLACES_ALL },
 	{ "huge-pages-in-part", huge_pages_in_part, PLACES_ALL },
@@ -573,8 +476,9 @@ static const struct clone_check checks[] = {
 	{ "reclaim-takes-from-both", reclaim_takes_from_both, PLACES_SMALL },
 	{ "groups-are-charged", groups_are_charged, PLACES_ONE },
 	{ "pinned-pages", pinned_pages, PLACES_SMALL },
-	{ "merged-pages", merged_pages, PLACES_SMALL },
 	{ "compaction-moves-in-both", compaction_moves_in_both, PLACES_ONE },
+	{ "migration-moves-in-both", migration_moves_in_both, PLACES_SMALL },
+	{ "small-pages-become-huge", small_pages_become_huge, PLACES_ONE },
 };
 
 static const struct clone_check checks_without_swap[] = {
