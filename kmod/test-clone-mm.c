@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Clones and the rest of memory management: huge pages, swap in and out, pages
- * that a device writes to, migration, control groups (KSM: test-clone-merge.c). Whatever takes
- * pages away has to find them in both processes.
+ * that a device writes to, migration, control groups. Whatever takes pages away
+ * has to find them in both processes. For merging see test-clone-merge.c.
  */
 #include "test-clone-mm.h"
 #include "test-zram.h"
