@@ -582,6 +582,9 @@ static void process_ended(int status, bool killed)
 	if (status == 0 || (killed && WIFSIGNALED(status) &&
 			    WTERMSIG(status) == SIGKILL))
 		return;
+	/* Somebody else may be writing down another. */
+	for (int i = 0; i < 100 && check_reason[0] == '\0'; i++)
+		(void)usleep(10 * 1000);
 	if (check_reason[0] == '\0')
 		check_end(1, "a process ended with status %#x", status);
 	_exit(1);

@@ -697,8 +697,10 @@ struct mshare_unmap {
  * neither sees what the other, or anybody for it, writes later. Pages become
  * shared, and a write by either side makes a copy for the side that writes.
  * Pages in swap stay there, their entries are shared. What has to be copied at
- * once is copied: pages that a device may be writing (pinned for direct
- * input and output, io_uring, RDMA) and pages that KSM merged. Huge pages are
+ * once is copied: pages that a device may be writing, as far as they are pinned
+ * (io_uring's registered buffers, RDMA, and direct input and output since
+ * Linux 6.5: before, that takes pages without pinning them, and a transfer in
+ * flight may still show in the clone), and pages that KSM merged. Huge pages are
  * shared whole where the clone lies at the same offset from a multiple of
  * 2 MiB, else by 4 KiB pieces; at an end of the range that is no multiple of
  * 2 MiB the source's huge page is split first. The clone of a shared mapping is
@@ -799,8 +801,10 @@ enum mmlab_clone_stat {
  *           but anonymous memory and regular files), of huge pages reserved
  *           by hugetlbfs, secret (memfd_secret(2)), a shadow stack, kept from
  *           children by MADV_DONTFORK or MADV_WIPEONFORK, under a
- *           protection key, on persistent memory (DAX), or a program's that
- *           is traced by uprobes
+ *           protection key, on persistent memory (DAX), or private memory of
+ *           a file that may be executed, in a process with breakpoints of
+ *           uprobes (or that had some: until it runs into a breakpoint that is
+ *           none of theirs, which is when the kernel looks)
  *   EOPNOTSUPP  the range is registered with userfaultfd(2) (the proposal's
  *           ENOTSUPP, which user space has no name for); or the running kernel
  *           lacks MMLAB_CLONE_CAP_MAP
@@ -808,13 +812,16 @@ enum mmlab_clone_stat {
  *   ENOMEM  no memory; the limit of mappings (vm.max_map_count) or of address
  *           space (RLIMIT_AS) of the caller, or that of committed memory, was
  *           reached; MOVE: the limit of mappings of the source
- *   EINTR   a signal came: a fatal one while waiting for a lock, any while
- *           merged pages were being copied
+ *   EINTR   a signal came: a fatal one while waiting for a lock or looking
+ *           for what there is to clone, any while merged pages were being
+ *           copied, also with SA_RESTART
  *   EACCES  the caller has PR_SET_MDWE, and the source is writable and
  *           executable
  *
- * With FIXED, what was mapped may be gone after ENOMEM and EINTR, as with
- * mmap(2). If the struct cannot be written back (EFAULT), the clone is unmapped
+ * With FIXED, what was mapped may be gone after ENOMEM, EINTR and, where the
+ * kernel has put breakpoints of uprobes into the new mapping, EFAULT, as with
+ * mmap(2). Where memory is so short that not even the new mapping can be unmapped
+ * again, it stays, with a part of the content (MMLAB_CLONE_STAT_LEFT). If the struct cannot be written back (EFAULT), the clone is unmapped
  * again, but what MOVE unmapped is lost.
  */
 struct mmlab_clone_map {
