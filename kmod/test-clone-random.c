@@ -131,6 +131,9 @@ static char *slot_at(int p, int s)
 
 	if (s < N_HUGE_SLOTS)
 		return at + (p % 2 ? HUGE : 0);
+	/* Nobody else has anything there. */
+	if (s == LIVE_SLOT)
+		return at + (size_t)p * HUGE + (1UL << 34);
 	return at + (size_t)s * 3 * PAGE + (size_t)(p % 3) * 5 * PAGE;
 }
 
@@ -316,7 +319,7 @@ static void *live_write(void *unused)
 		}
 		pass_write(at, LIVE_SLOT, pass);
 		atomic_store(&me->n_live, pass);
-		if (pass % 256 == 0) {
+		if (pass % 2048 == 0) {
 			atomic_store(&table->writer, 0);
 			(void)usleep(2000);
 		}
@@ -453,23 +456,25 @@ static void live_wait(const atomic_uint *n_live)
 
 static void live_clone(void)
 {
-	char *at = slot_at(self, GUEST_SLOT);
 	int other = atomic_load(&table->writer) - 1;
 	struct process *from;
 	struct moment seen;
 	unsigned int start;
+	char *at;
 
 	if (other < 0 || other == self)
 		other = other_process();
 	from = &table->processes[other];
+	at = random_below(4) ? slot_at(other, LIVE_SLOT)
+			     : slot_at(self, GUEST_SLOT);
 	live_wait(&from->n_live);
 	if (!clone_now(other, atomic_load(&from->pid), LIVE_SLOT, at, 0))
 		return;
 	seen = live_read(at);
 	/* Until the source has been everywhere, but it may be dead. */
 	start = atomic_load(&from->n_live);
-	for (int i = 0; i < 10 && atomic_load(&from->n_live) - start < 2; i++)
-		(void)usleep(500);
+	for (int i = 0; i < 4 && atomic_load(&from->n_live) - start < 2; i++)
+		(void)usleep(200);
 	moment_is_for_good(at, LIVE_SLOT, seen);
 	/* Would be found by those who clone from the source. */
 	pass_write(at, GUEST_SLOT, 1);
@@ -551,7 +556,7 @@ static void process_step(void)
 		break;
 	case 10:
 	case 11:
-		for (int i = 0; i < 4; i++)
+		for (int i = 0; i < 16; i++)
 			live_clone();
 		break;
 	default:
@@ -636,7 +641,7 @@ static void sum_print(void)
 static bool is_enough(void)
 {
 	return atomic_load(&table->n_done[CLONE_EXACT]) >= 10 &&
-	       atomic_load(&table->n_done[CLONE_LIVE]) >= 40;
+	       atomic_load(&table->n_done[CLONE_LIVE]) >= 200;
 }
 
 static void at_random(void)
