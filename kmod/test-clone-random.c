@@ -640,8 +640,9 @@ static void sum_print(void)
 /* On a slow machine the time may be over before anything has happened. */
 static bool is_enough(void)
 {
-	return atomic_load(&table->n_done[CLONE_EXACT]) >= 10 &&
-	       atomic_load(&table->n_done[CLONE_LIVE]) >= 200;
+	return atomic_load(&table->n_done[CLONE_EXACT]) >=
+		       check_times(10, 3) &&
+	       atomic_load(&table->n_done[CLONE_LIVE]) >= check_times(200, 30);
 }
 
 static void at_random(void)

@@ -205,6 +205,7 @@ static void wait_for_writer(void)
 
 static void clone_is_frozen(void)
 {
+	int n_rounds = (int)check_times(50, 10);
 	struct peer peer;
 
 	n_written = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
@@ -212,7 +213,7 @@ static void clone_is_frozen(void)
 	EXPECT(n_written != MAP_FAILED);
 	peer = source_start();
 	EXPECT_EQ(peer_call(peer, writer_start, (long)SOURCE_ADDR, 0, 0), 0);
-	for (int round = 0; round < 50; round++) {
+	for (int round = 0; round < n_rounds; round++) {
 		volatile uint64_t *words;
 		uint64_t seen[N_PAGES];
 
