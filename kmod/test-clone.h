@@ -158,8 +158,11 @@ static inline long fill(long addr, long bytes, long seed)
 /* 0, or 1 and the place of the first difference. */
 static inline long differs(long addr, long bytes, long seed)
 {
-	const volatile uint64_t *words = (const volatile uint64_t *)addr;
+	const volatile uint64_t *words;
 
+	/* To the compiler a mapping at a fixed address is an array from there. */
+	__asm__("" : "+r"(addr));
+	words = (const volatile uint64_t *)addr;
 	for (size_t i = 0; i < (size_t)bytes / 8; i++) {
 		uint64_t word = words[i];
 
