@@ -212,9 +212,16 @@ static void staging_move(const struct clone *clone, struct vm_area_struct *from)
 			continue;
 		bytes = extent(old, new, end - old);
 		next = old + bytes;
-		/* Made by tables_make(), as the source has one here. */
+		/*
+		 * Made by tables_make(), if the source had one then. A fault in
+		 * a neighbour of the source, under the lock of that VMA alone,
+		 * may have made one since, at the ends of the range: without
+		 * entries of it.
+		 */
 		new_pmd = mmlab_pmd_walk(clone->dst_mm, new);
-		if (WARN_ON_ONCE(!new_pmd))
+		if (!new_pmd)
+			continue;
+		if (bytes < PMD_SIZE && pmd_none(READ_ONCE(*new_pmd)))
 			continue;
 
 		if (mapping)
