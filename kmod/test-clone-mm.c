@@ -459,8 +459,8 @@ static void small_pages_become_huge(void)
 			       file_read_number(hurry[i].path));
 		file_write_text(hurry[i].path, hurry[i].text);
 	}
-	for (int i = 0; i < 1000 && kb == 0; i++) {
-		(void)usleep(10 * 1000);
+	for (int i = 0; i < 150 && kb == 0; i++) {
+		(void)usleep(100 * 1000);
 		kb = smaps_kb(getpid(), memory, "AnonHugePages");
 	}
 	for (int i = 0; i < 3; i++)
