@@ -156,8 +156,8 @@ struct mmlab_preset {
  * @columns:    the axis that tables lay out as columns, or NULL
  * @full_only:  runs in the full profile or when named, not in the quick profile
  * @count_ops:  operations in the counting pass (exact counts are divided by it); 0 means 1
- * @once:       an operation is so long that one must do in each round: no calibration, no warming up; page faults, and
- *              in the counting round events, are those of the operation that is timed
+ * @once:       an operation is so long that one, or @count_ops, must do in each round: no calibration, no warming up;
+ *              page faults, and in the counting round events, are those of the operations that are timed
  * @unmeant:    true for combinations that are meaningless for every contender; they are not cases at all
  * @setup:      untimed; builds what the operation needs and may set mmlab_set_state(); 0, -errno or MMLAB_SKIP
  * @run:        timed; does the operation @n times in a row; the loop stays in here so that its cost is that of a
