@@ -3,6 +3,8 @@
  * The contenders of `ipc`: one file each, which is included here, and one line in the array. So all of them are one
  * translation unit: static names begin with what their file is about.
  */
+#include "clone-lazy.c"
+#include "clone-move.c"
 #include "copy.c"
 #include "dontneed.c"
 #include "lock-all.c"
@@ -68,6 +70,8 @@ const struct mmlab_contender *const ipc_contenders[] = {
 	&pkeys,
 	&dontneed,
 	&uffd_wp,
+	&clone_lazy,
+	&clone_move,
 	&lock_writer,
 	&lock_both,
 	&lock_shared,
