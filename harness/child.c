@@ -17,6 +17,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "counter.h"
+#include "mark.h"
 #include "place.h"
 #include "rng.h"
 #include "select.h"
@@ -46,6 +47,7 @@ struct job {
 	struct mmlab_case c;
 	struct mmlab_effort effort;
 	struct mmlab_counters *counters;
+	uint64_t mark; /* name for the plugin that counts in an emulator, or 0: none does */
 	struct shared *shared;
 	unsigned int n_tasks;
 	bool threads;
@@ -104,6 +106,17 @@ static int run_timed(struct job *job, struct mmlab_case *c, uint64_t n)
 	return run_clocked(c, n);
 }
 
+/* The coarse clock moves with the timer interrupt: right after one, the next is as far away as it can be. */
+static void wait_for_tick(void)
+{
+	struct timespec before, now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &before);
+	do
+		(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
+}
+
 static int run_counted(struct job *job, struct mmlab_case *c)
 {
 	uint64_t before;
@@ -112,7 +125,12 @@ static int run_counted(struct job *job, struct mmlab_case *c)
 	c->counted_ops = c->scenario->count_ops ? c->scenario->count_ops : 1;
 	(void)faults_now(job); /* so that the page its answer is written to is there */
 	before = faults_now(job);
-	r = run_clocked(c, c->counted_ops);
+	if (job->mark)
+		wait_for_tick();
+	mmlab_mark(MMLAB_MARK_BEGIN);
+	/* Where nobody asks for the time, reading the clock is not counted. */
+	r = c->scenario->once ? run_clocked(c, c->counted_ops) : c->scenario->run(c, c->counted_ops);
+	mmlab_mark(MMLAB_MARK_END);
 	c->report->faults = faults_now(job) - before;
 	return r;
 }
@@ -493,6 +511,7 @@ int mmlab_child(int argc, char **argv)
 		{ "loops", required_argument, NULL, 'l' },     { "target-ns", required_argument, NULL, 't' },
 		{ "budget-ns", required_argument, NULL, 'b' }, { "seed", required_argument, NULL, 'S' },
 		{ "cpus", required_argument, NULL, 'c' },      { "events", required_argument, NULL, 'e' },
+		{ "mark", required_argument, NULL, 'm' },
 		{ 0 },
 	};
 	struct job job = { 0 };
@@ -530,6 +549,9 @@ int mmlab_child(int argc, char **argv)
 		case 'e':
 			events = optarg;
 			break;
+		case 'm':
+			job.mark = number;
+			break;
 		default:
 			return 99;
 		}
@@ -539,11 +561,15 @@ int mmlab_child(int argc, char **argv)
 	job.n_tasks = mmlab_tasks(&job.c);
 	job.threads = mmlab_case_threads(&job.c);
 
+	if (job.mark)
+		mmlab_mark_open(job.mark);
 	r = shared_new(&job.shared, job.n_tasks);
 	if (!r && events)
 		r = mmlab_counters_open(&job.counters, events);
 	if (!r)
 		r = run_tasks(&job);
+	if (job.mark)
+		mmlab_mark(MMLAB_MARK_REPORT);
 	answer = r < 0 ? json_pack("{s:s, s:o}", "status", "failed", "reason",
 				   json_sprintf("starting the case: %s", strerror(-r))) :
 			 reply(&job);

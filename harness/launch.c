@@ -70,6 +70,8 @@ static void build_args(struct args *args, const struct mmlab_launch *in, int rep
 	add_arg(args, "--cpus=%s", cpus);
 	if (in->events)
 		add_arg(args, "--events=%s", in->events);
+	if (in->mark)
+		add_arg(args, "--mark=%" PRIu64, in->mark);
 	add_arg(args, "%s/%s", c->scenario->name, c->contender->name);
 	for (size_t i = 0; i < mmlab_axes_count(c->scenario); i++)
 		add_arg(args, "%s=%s", c->scenario->axes[i].name, c->params[i].text);

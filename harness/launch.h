@@ -12,6 +12,7 @@ struct mmlab_launch {
 	const struct mmlab_case *c; /* with seed and cpus */
 	struct mmlab_effort effort;
 	const char *events;         /* NULL: count none */
+	uint64_t mark;              /* name of the case for the plugin of an emulator (mark.h); 0: there is none */
 	unsigned int timeout_s;     /* the case is killed after this long */
 };
 

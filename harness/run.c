@@ -309,9 +309,25 @@ static void check_needs(struct mmlab_run *run, const struct mmlab_place *place, 
 	}
 }
 
-static int run_entry(struct mmlab_entry *entry, struct mmlab_knobs *knobs, const struct options *o,
+/*
+ * What scripts/lib/tcg_counters.py knows the case by: a hash of the run's id (FNV-1a), and the place in the result file,
+ * from 1. 0 where no emulator counts, and after the first round: what it counts repeats, and no event counter is open.
+ */
+static uint64_t mark_of(const struct mmlab_run *run, size_t index, bool counting)
+{
+	uint32_t hash = 2166136261;
+
+	if (counting || run->entries[index].rounds || !getenv("MMLAB_MARKS"))
+		return 0;
+	for (const char *at = run->id; *at; at++)
+		hash = (hash ^ (unsigned char)*at) * 16777619;
+	return (uint64_t)hash << 32 | (index + 1);
+}
+
+static int run_entry(struct mmlab_run *run, size_t index, struct mmlab_knobs *knobs, const struct options *o,
 		     const struct mmlab_place *place, uint64_t seed, bool counting)
 {
+	struct mmlab_entry *entry = &run->entries[index];
 	struct mmlab_launch launch = { .c = &entry->c, .effort = o->effort, .timeout_s = o->timeout_s };
 	char reason[MMLAB_REASON_BYTES];
 	json_t *reply;
@@ -331,6 +347,7 @@ static int run_entry(struct mmlab_entry *entry, struct mmlab_knobs *knobs, const
 		entry->c.n_cpus = 2 * MMLAB_MAX_TASKS;
 	mmlab_place_choose(place, o->pin, entry->c.n_cpus, entry->c.cpus);
 	launch.effort.loops = entry->loops;
+	launch.mark = mark_of(run, index, counting);
 	if (counting) {
 		launch.effort.samples = 0;
 		launch.events = o->events;
@@ -421,7 +438,7 @@ static int run_round(struct mmlab_run *run, unsigned int round, struct mmlab_kno
 		if (entry->status != MMLAB_STATUS_OK || (round ? entry->rounds >= round : is_counted(entry, o)))
 			continue;
 		mmlab_progress_step(progress, round, mmlab_case_name(&entry->c, name, sizeof(name)));
-		r = run_entry(entry, knobs, o, place, seed, !round);
+		r = run_entry(run, order[i], knobs, o, place, seed, !round);
 		if (r < 0)
 			return r;
 		mmlab_progress_done(progress, entry->status == MMLAB_STATUS_OK ? 0 : run->rounds - round);
