@@ -20,6 +20,13 @@
 #define PLANT_PERCENT 0
 #endif
 
+/* The third build executes one instruction more in each of these. */
+#ifdef PLANT_INSTRUCTION
+#define PLANTED_INSTRUCTION "nop"
+#else
+#define PLANTED_INSTRUCTION ""
+#endif
+
 enum flaw {
 	NO_FLAW, SKIPS, FAILS_SETUP, FAILS_VERIFY, FAILS_SILENTLY, HANGS, DIES, WAVERS, FORGETS_METRIC, LEAVES_PROCESS,
 	LACKS_NUMBER, TASK_DIES, NULL_LOOP, CALLS,
@@ -56,10 +63,12 @@ static bool touches(const struct mmlab_case *c)
 static int run_without_faults(struct mmlab_case *c, uint64_t n)
 {
 	for (n = flaw_of(c) == CALLS ? n + n * PLANT_PERCENT / 100 : n; n; n--)
-		if (flaw_of(c) == CALLS)
+		if (flaw_of(c) == CALLS) {
+			__asm__ volatile(PLANTED_INSTRUCTION);
 			(void)syscall(SYS_getppid);
-		else
+		} else {
 			__asm__ volatile("" ::: "memory"); /* or the loop would be deleted */
+		}
 	return 0;
 }
 

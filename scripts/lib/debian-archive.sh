@@ -6,6 +6,7 @@
 
 # What holds the kernels: the release that ships 6.1 has 6.12 beside it.
 archive_release=bookworm
+archive_type=deb
 
 # Prints "URI SUITE COMPONENT KEYRING" for every binary source of this machine; "-" for no keyring.
 archive_machine_sources() {
@@ -60,9 +61,13 @@ archive_machine_sources() {
 	done
 }
 
-# Writes the private configuration and points apt at it.
+# Writes the private configuration and points apt at it. Source packages have one of their own: their lists are large, and
+# nearly nobody needs them.
 archive_init() {
-	archive_dir=$cache_dir/apt
+	case $archive_type in
+	deb) archive_dir=$cache_dir/apt ;;
+	*) archive_dir=$cache_dir/apt-source ;;
+	esac
 	mkdir -p "$archive_dir/state/lists/partial" "$archive_dir/cache/archives/partial" "$archive_dir/log"
 	: >"$archive_dir/state/status"
 
@@ -89,10 +94,10 @@ archive_init() {
 	[ ! -r "$keyring" ] || option=" [signed-by=$keyring]"
 	{
 		for suite in "$archive_release" "$archive_release-updates" "$archive_release-backports"; do
-			echo "deb$option $archive_uri $suite main"
+			echo "$archive_type$option $archive_uri $suite main"
 		done
 		[ "$security_uri" = "$archive_uri" ] ||
-			echo "deb$option $security_uri $archive_release-security main"
+			echo "$archive_type$option $security_uri $archive_release-security main"
 	} >"$archive_dir/sources.list"
 
 	cat >"$archive_dir/apt.conf" <<-EOF
@@ -150,4 +155,28 @@ archive_download() {
 			die "cannot download $* from $archive_uri: is the network up?"
 		}
 	fi
+}
+
+# archive_has_source PACKAGE VERSION
+archive_has_source() {
+	apt-cache showsrc "$1" 2>/dev/null | grep -qxF "Version: $2"
+}
+
+# archive_source PACKAGE VERSION: the files of a source package into the current folder, not unpacked. An archive keeps only
+# its newest versions: another one of the same release of the program is the next best, which is said.
+archive_source() {
+	archive_type=deb-src
+	archive_update
+	archive_has_source "$1" "$2" || archive_update force
+	if ! archive_has_source "$1" "$2"; then
+		release=${2%%[+~-]*}
+		other=$(apt-cache showsrc "$1" 2>/dev/null | sed -n 's/^Version: //p' | grep -F "$release" | sort -V | tail -n 1)
+		[ -n "$other" ] || die "$archive_uri has no source package of $1 $2, nor of another $release"
+		say "$archive_uri has no source package of $1 $2 any more: taking $other"
+		set -- "$1" "$other"
+	fi
+	apt-get -qq source --download-only "$1=$2" >"$archive_dir/log/source" 2>&1 || {
+		sed 's/^/mmlab:   apt: /' "$archive_dir/log/source" >&2
+		die "cannot download the source package of $1 $2 from $archive_uri: is the network up?"
+	}
 }

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A plugin of QEMU's TCG that counts what a guest with one x86-64 CPU executes between marks (../mark.h), in user mode
+ * and in the kernel apart, and what a simple data TLB and simple caches would have missed. Built by scripts/tcg-plugin
+ * against the API of the QEMU at hand, of which it uses the oldest form that there is.
+ *
+ * A scope is told by the address of the instruction: the kernel's half has its highest bit set. That is the only thing
+ * known when an instruction is translated, and no API before the fourth shows a register.
+ *
+ * Each case becomes one line of the log: its name in hexadecimal, "ok" or "open" (a task was inside at the end), and
+ * for each scope as many numbers as struct counts has.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <qemu-plugin.h>
+
+#include "../mark.h"
+#include "cache.h"
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
+
+struct counts {
+	uint64_t instructions;
+	uint64_t loads, stores;
+	uint64_t tlb_misses;
+	uint64_t l1_misses;
+	uint64_t llc_misses;
+};
+#define N_COUNTS (sizeof(struct counts) / sizeof(uint64_t))
+
+enum scope { USER, KERNEL, N_SCOPES };
+
+#define PAGE_SHIFT 12
+#define LINE_SHIFT 6
+#define USER_PAGES (UINT64_C(1) << (63 - PAGE_SHIFT))
+
+/* docs/deterministic.md tells these numbers. */
+static struct mmlab_cache_entry tlb_entries[64], l1_entries[64 * 8], llc_entries[8192 * 16];
+static struct mmlab_cache tlb = { 16, 4, tlb_entries };	   /* 64 pages */
+static struct mmlab_cache l1 = { 64, 8, l1_entries };	   /* 32 KiB */
+static struct mmlab_cache llc = { 8192, 16, llc_entries }; /* 8 MiB */
+
+static int log_fd = -1;
+static bool is_open; /* a case: between its first mark and its last */
+static uint64_t name;
+static unsigned int n_inside;	       /* tasks between BEGIN and END */
+static struct counts now[N_SCOPES];    /* since the machine started */
+static struct counts before[N_SCOPES]; /* as it was when the first task went inside */
+static struct counts sum[N_SCOPES];    /* of the case */
+
+static void add_region(void)
+{
+	for (int i = 0; i < N_SCOPES; i++) {
+		const uint64_t *end = (const uint64_t *)&now[i], *begin = (const uint64_t *)&before[i];
+
+		for (size_t j = 0; j < N_COUNTS; j++)
+			((uint64_t *)&sum[i])[j] += end[j] - begin[j];
+	}
+}
+
+/* The machine may be killed at any time: no buffer. */
+static void report(void)
+{
+	char line[512];
+	int used = snprintf(line, sizeof(line), "%016" PRIx64 " %s", name, n_inside ? "open" : "ok");
+
+	for (int i = 0; i < N_SCOPES; i++)
+		for (size_t j = 0; j < N_COUNTS; j++)
+			used += snprintf(line + used, sizeof(line) - (size_t)used, " %" PRIu64,
+					 ((const uint64_t *)&sum[i])[j]);
+	line[used++] = '\n';
+	if (write(log_fd, line, (size_t)used) != used)
+		qemu_plugin_outs("mmlab: the log of the counters cannot be written\n");
+}
+
+static void on_mark(unsigned int vcpu, void *userdata)
+{
+	(void)vcpu;
+	switch ((enum mmlab_mark)(uintptr_t)userdata) {
+	case MMLAB_MARK_OPEN:
+		is_open = true;
+		name = 0;
+		n_inside = 0;
+		memset(sum, 0, sizeof(sum));
+		mmlab_cache_drop(&tlb, UINT64_MAX);
+		mmlab_cache_drop(&l1, UINT64_MAX);
+		mmlab_cache_drop(&llc, UINT64_MAX);
+		break;
+	case MMLAB_MARK_ZERO:
+	case MMLAB_MARK_ONE:
+		name = name << 1 | ((uintptr_t)userdata == MMLAB_MARK_ONE);
+		break;
+	case MMLAB_MARK_BEGIN:
+		if (is_open && !n_inside++)
+			memcpy(before, now, sizeof(before));
+		break;
+	case MMLAB_MARK_END:
+		if (is_open && n_inside && !--n_inside)
+			add_region();
+		break;
+	case MMLAB_MARK_REPORT:
+		if (is_open)
+			report();
+		is_open = false;
+		break;
+	case MMLAB_N_MARKS:
+		break;
+	}
+}
+
+/* Caches are looked up by physical line; devices are not cached. */
+static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *userdata)
+{
+	struct counts *counts = userdata;
+	struct qemu_plugin_hwaddr *physical;
+	uint64_t at;
+
+	(void)vcpu;
+	if (qemu_plugin_mem_is_store(info))
+		counts->stores++;
+	else
+		counts->loads++;
+	if (!is_open)
+		return;
+	physical = qemu_plugin_get_hwaddr(info, address);
+	if (!physical || qemu_plugin_hwaddr_is_io(physical))
+		return;
+	at = qemu_plugin_hwaddr_phys_addr(physical);
+	counts->tlb_misses += !mmlab_cache_access(&tlb, address >> PAGE_SHIFT, at >> PAGE_SHIFT);
+	if (mmlab_cache_access(&l1, at >> LINE_SHIFT, 0))
+		return;
+	counts->l1_misses++;
+	counts->llc_misses += !mmlab_cache_access(&llc, at >> LINE_SHIFT, 0);
+}
+
+static void on_flush(unsigned int vcpu, void *userdata)
+{
+	(void)vcpu;
+	mmlab_cache_drop(&tlb, userdata ? UINT64_MAX : USER_PAGES);
+}
+
+/* Return: the mark, or -1. */
+static int mark_of(const uint8_t *code, size_t n)
+{
+	static const uint8_t nop[] = { 0x0f, 0x1f, 0x84, 0x00 };
+	uint32_t displacement;
+
+	if (n != 8 || memcmp(code, nop, sizeof(nop)))
+		return -1;
+	memcpy(&displacement, code + sizeof(nop), sizeof(displacement));
+	displacement -= MMLAB_MARK_MAGIC;
+	return displacement < MMLAB_N_MARKS ? (int)displacement : -1;
+}
+
+enum flush { NO_FLUSH, FLUSH_USER, FLUSH_ALL };
+
+/*
+ * Which translations an instruction of the kernel forgets. MOV to CR3 keeps global ones, which are the kernel's; MOV to
+ * CR4 keeps none. The operand of INVLPG and INVPCID is not to be had: all of the user's half is taken to be meant.
+ */
+static enum flush flush_of(const uint8_t *code, size_t n)
+{
+	static const uint8_t invpcid[] = { 0x66, 0x0f, 0x38, 0x82 };
+
+	if (n >= 5 && !memcmp(code, invpcid, sizeof(invpcid)))
+		return FLUSH_USER;
+	if (n && (code[0] & 0xf0) == 0x40) { /* REX */
+		code++;
+		n--;
+	}
+	if (n < 3 || code[0] != 0x0f)
+		return NO_FLUSH;
+	if (code[1] == 0x01 && (code[2] & 0x38) == 0x38 &&
+	    (code[2] & 0xc0) != 0xc0) /* INVLPG; else SWAPGS and others */
+		return FLUSH_USER;
+	if (code[1] == 0x22 && (code[2] & 0x38) == 0x18)
+		return FLUSH_USER;
+	return code[1] == 0x22 && (code[2] & 0x38) == 0x20 ? FLUSH_ALL : NO_FLUSH;
+}
+
+static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+	(void)id;
+	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
+		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+		const uint8_t *code = qemu_plugin_insn_data(insn);
+		size_t n = qemu_plugin_insn_size(insn);
+		enum scope scope = qemu_plugin_insn_vaddr(insn) >> 63 ? KERNEL : USER;
+		enum flush flush = scope == KERNEL ? flush_of(code, n) : NO_FLUSH;
+		int mark = scope == USER ? mark_of(code, n) : -1;
+
+		if (mark >= 0) { /* is no instruction of the program, and counts as none */
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS,
+							       (void *)(uintptr_t)mark);
+			continue;
+		}
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &now[scope].instructions,
+							   1);
+		qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+						 &now[scope]);
+		if (flush != NO_FLUSH)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_flush, QEMU_PLUGIN_CB_NO_REGS,
+							       flush == FLUSH_ALL ? &tlb : NULL);
+	}
+}
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
+{
+	if (strcmp(info->target_name, "x86_64") || !info->system_emulation || info->system.max_vcpus != 1) {
+		(void)fputs("mmlab: the counters need an x86-64 machine with one CPU\n", stderr);
+		return -1;
+	}
+	for (int i = 0; i < argc; i++)
+		if (!strncmp(argv[i], "log=", 4))
+			log_fd = open(argv[i] + 4, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (log_fd < 0) {
+		(void)fputs("mmlab: the counters need log=FILE, which can be written\n", stderr);
+		return -1;
+	}
+	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+	return 0;
+}
