@@ -15,7 +15,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MAN = {"mmlab": "docs/man/mmlab.1.rst", "scripts": "docs/man/mmlab-scripts.7.rst"}
 COMMANDS = ("list", "run", "env", "report", "compare", "publish")
-SCRIPTS = ("bench", "test", "crossover", "vm", "kernels", "packages", "libperf", "uplot", "bisect", "build", "scale", "clones")
+SCRIPTS = ("bench", "test", "crossover", "vm", "kernels", "packages", "libperf", "uplot", "bisect", "build", "scale", "clones", "tcg-plugin")
 # Further pages in which a scenario's contenders may be described.
 PAGES = {"refpage": ["refpage-bench"], "refpage-app": ["refpage-bench", "refpage"]}
 OPTION = r"(?<![\w-])(--[a-z][a-z-]*|-[a-zA-Z])(?![\w-])"
@@ -112,6 +112,8 @@ def check_scenarios(build):
         if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text):
             yield f"scenario {name}: no page describes it ({' or '.join(pages)})"
             continue
+        if "deterministic" not in [preset["name"] for preset in scenario["presets"]]:
+            yield f"scenario {name} has no preset deterministic, so scripts/bench --deterministic leaves it out"
         for kind in ("contenders", "axes", "metrics", "presets"):
             for item in scenario[kind]:
                 if not re.search(rf"(?<![\w-]){re.escape(item['name'])}(?![\w-])", text):

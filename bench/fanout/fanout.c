@@ -550,6 +550,9 @@ static const struct mmlab_preset fanout_presets[] = {
 	  .summary = "guests on one CPU and on all: do faults under one lock of the host scale?",
 	  .contenders = "threads,memfd,thp,shared-pt",
 	  .axes = (const char *const[]){ "procs=1,2,4,16,64", "size=64M", "place=one,all", NULL } },
+	{ .name = "deterministic",
+	  .summary = "one point for every contender: for scripts/bench --deterministic",
+	  .axes = (const char *const[]){ "procs=4", "size=4M", "place=all", NULL } },
 	{ 0 },
 };
 

@@ -363,6 +363,9 @@ static const struct mmlab_preset ipc_presets[] = {
 	  .contenders = "wakeup,shm,copy,process-vm-readv,memfd-fresh,memfd-cached,mprotect,mprotect-both,pkeys,lock-shared",
 	  .axes = (const char *const[]){ "size=64K,4M", "receiver=all", "producer=all", "wake=futex", "readers=1,2,4,8",
 					 NULL } },
+	{ .name = "deterministic",
+	  .summary = "one point for every contender: for scripts/bench --deterministic",
+	  .axes = (const char *const[]){ "size=64K", "receiver=all", "producer=all", "wake=futex", "readers=1", NULL } },
 	{ 0 },
 };
 

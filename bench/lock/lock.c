@@ -388,6 +388,9 @@ static const struct mmlab_preset lock_presets[] = {
 	  .contenders =
 		  "floor,flush-range,flush-cpumask,flush-all,lock-range,lock-cpumask,lock-all,lock-noflush,mprotect",
 	  .axes = (const char *const[]){ "size=64K,16M", "touch=none,pages", "threads=1,2,4", NULL } },
+	{ .name = "deterministic",
+	  .summary = "one point for every contender: for scripts/bench --deterministic",
+	  .axes = (const char *const[]){ "size=64K", "touch=pages", "threads=1", NULL } },
 	{ 0 },
 };
 

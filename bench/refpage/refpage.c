@@ -216,6 +216,9 @@ static const struct mmlab_preset refpage_presets[] = {
 	  .summary = "what transparent huge pages change, sparse and dense",
 	  .axes = (const char *const[]){ "size=4096000", "touch=0.1,100", "order=read,write", "pattern=4096",
 					 "thp=never,always", NULL } },
+	{ .name = "deterministic",
+	  .summary = "one point for every contender: for scripts/bench --deterministic",
+	  .axes = (const char *const[]){ "size=256K", "touch=10", "order=write", "pattern=4096", "thp=never", NULL } },
 	{ 0 },
 };
 

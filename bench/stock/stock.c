@@ -189,6 +189,13 @@ static const struct mmlab_metric stock_metrics[] = {
 	{ 0 },
 };
 
+static const struct mmlab_preset stock_presets[] = {
+	{ .name = "deterministic",
+	  .summary = "one point for every contender: for scripts/bench --deterministic",
+	  .axes = (const char *const[]){ "tasks=1", "mode=process", "size=" STOCK_DEFAULT_SIZE, NULL } },
+	{ 0 },
+};
+
 const struct mmlab_scenario stock_scenario = {
 	.name = "stock",
 	.question = "What do the stock primitives cost on this machine and kernel?",
@@ -197,6 +204,7 @@ const struct mmlab_scenario stock_scenario = {
 	.proof = "page faults equal the computed number; children, replies and interrupts are counted where there are any",
 	.axes = stock_axes,
 	.metrics = stock_metrics,
+	.presets = stock_presets,
 	.contenders = stock_contenders,
 	.floor = "null",
 	.columns = "tasks",
