@@ -2,7 +2,7 @@
 /*
  * A plugin of QEMU's TCG that counts what a guest with one x86-64 CPU executes between marks (../mark.h), in user mode
  * and in the kernel apart, and what a simple data TLB and simple caches would have missed. Built by scripts/tcg-plugin
- * against the API of the QEMU at hand, of which it uses the oldest form that there is.
+ * against the API of the QEMU at hand.
  *
  * A scope is told by the address of the instruction: the kernel's half has its highest bit set. That is the only thing
  * known when an instruction is translated, and no API before the fourth shows a register.
@@ -48,9 +48,60 @@ static int log_fd = -1;
 static bool is_open; /* a case: between its first mark and its last */
 static uint64_t name;
 static unsigned int n_inside;	       /* tasks between BEGIN and END */
-static struct counts now[N_SCOPES];    /* since the machine started */
 static struct counts before[N_SCOPES]; /* as it was when the first task went inside */
 static struct counts sum[N_SCOPES];    /* of the case */
+
+#if QEMU_PLUGIN_VERSION < 2
+static struct counts now[N_SCOPES]; /* since the machine started */
+
+static int counts_init(qemu_plugin_id_t id)
+{
+	(void)id;
+	return 0;
+}
+
+static void count_instruction(struct qemu_plugin_insn *insn, enum scope scope)
+{
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &now[scope].instructions, 1);
+}
+#else /* from QEMU 9.0 on, what is added to inline lies with the emulator, for each CPU */
+static struct qemu_plugin_scoreboard *board;
+static struct counts *now;
+
+static void on_cpu(qemu_plugin_id_t id, unsigned int vcpu)
+{
+	(void)id;
+	now = qemu_plugin_scoreboard_find(board, vcpu);
+}
+
+static int counts_init(qemu_plugin_id_t id)
+{
+	board = qemu_plugin_scoreboard_new(N_SCOPES * sizeof(*now));
+	qemu_plugin_register_vcpu_init_cb(id, on_cpu);
+	return board ? 0 : -1;
+}
+
+static void count_instruction(struct qemu_plugin_insn *insn, enum scope scope)
+{
+	qemu_plugin_u64 entry = { board, scope * sizeof(*now) + offsetof(struct counts, instructions) };
+
+	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
+}
+#endif
+
+/* At most @size bytes of the instruction. Return: its size. */
+static size_t code_of(const struct qemu_plugin_insn *insn, uint8_t *code, size_t size)
+{
+	size_t n = qemu_plugin_insn_size(insn);
+
+	size = n < size ? n : size;
+#if QEMU_PLUGIN_VERSION < 3
+	memcpy(code, qemu_plugin_insn_data(insn), size);
+#else
+	(void)qemu_plugin_insn_data(insn, code, size);
+#endif
+	return n;
+}
 
 static void add_region(void)
 {
@@ -115,7 +166,7 @@ static void on_mark(unsigned int vcpu, void *userdata)
 /* Caches are looked up by physical line; devices are not cached. */
 static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *userdata)
 {
-	struct counts *counts = userdata;
+	struct counts *counts = &now[(enum scope)(uintptr_t)userdata];
 	struct qemu_plugin_hwaddr *physical;
 	uint64_t at;
 
@@ -187,8 +238,8 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	(void)id;
 	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-		const uint8_t *code = qemu_plugin_insn_data(insn);
-		size_t n = qemu_plugin_insn_size(insn);
+		uint8_t code[16];
+		size_t n = code_of(insn, code, sizeof(code));
 		enum scope scope = qemu_plugin_insn_vaddr(insn) >> 63 ? KERNEL : USER;
 		enum flush flush = scope == KERNEL ? flush_of(code, n) : NO_FLUSH;
 		int mark = scope == USER ? mark_of(code, n) : -1;
@@ -198,10 +249,9 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 							       (void *)(uintptr_t)mark);
 			continue;
 		}
-		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &now[scope].instructions,
-							   1);
+		count_instruction(insn, scope);
 		qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
-						 &now[scope]);
+						 (void *)(uintptr_t)scope);
 		if (flush != NO_FLUSH)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_flush, QEMU_PLUGIN_CB_NO_REGS,
 							       flush == FLUSH_ALL ? &tlb : NULL);
@@ -222,5 +272,5 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 		return -1;
 	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
-	return 0;
+	return counts_init(id);
 }
