@@ -17,41 +17,62 @@
 #define PAGE_BYTES UINT64_C(4096)
 #define N_CALLS	   100
 
-/* Two instructions each time around, and two that set it up and leave nothing. */
+/* The marks stand in the same piece of assembly, so that the compiler puts nothing in between. */
+#define MARK(name) ".byte 0x0f, 0x1f, 0x84, 0x00\n\t.long %c[" #name "]\n\t"
+#define MARKS	   [begin] "i"(MMLAB_MARK_MAGIC + MMLAB_MARK_BEGIN), [end] "i"(MMLAB_MARK_MAGIC + MMLAB_MARK_END)
+
+/* clang-format off */
+
+/* One instruction, and two each time around. */
 static void loop(void)
 {
 	uint64_t n;
 
-	mmlab_mark(MMLAB_MARK_BEGIN);
-	__asm__ volatile("mov %1, %0\n1:\tdec %0\n\tjnz 1b" : "=r"(n) : "i"(N_LOOPS) : "cc");
-	mmlab_mark(MMLAB_MARK_END);
+	__asm__ volatile(MARK(begin)
+			 "mov %[loops], %[n]\n"
+			 "1:	dec %[n]\n\t"
+			 "jnz 1b\n\t"
+			 MARK(end)
+			 : [n] "=r"(n)
+			 : [loops] "i"(N_LOOPS), MARKS
+			 : "cc");
 }
 
-/* One load of each page, the same number of stores to one place. */
+/* Four instructions for each page, one of them a load. */
 static void touch(const char *at)
 {
-	const char *end = at + N_PAGES * PAGE_BYTES;
+	const char *limit = at + N_PAGES * PAGE_BYTES;
 	uint64_t there;
 
-	mmlab_mark(MMLAB_MARK_BEGIN);
-	__asm__ volatile("1:\tmov (%0), %1\n\tadd %3, %0\n\tcmp %2, %0\n\tjb 1b"
-			 : "+r"(at), "=&r"(there)
-			 : "r"(end), "i"((int)PAGE_BYTES)
+	__asm__ volatile(MARK(begin)
+			 "1:	mov (%[at]), %[there]\n\t"
+			 "add %[step], %[at]\n\t"
+			 "cmp %[limit], %[at]\n\t"
+			 "jb 1b\n\t"
+			 MARK(end)
+			 : [at] "+r"(at), [there] "=&r"(there)
+			 : [limit] "r"(limit), [step] "i"((int)PAGE_BYTES), MARKS
 			 : "cc", "memory");
-	mmlab_mark(MMLAB_MARK_END);
 }
 
+/* One instruction, and four for each call. */
 static void call(void)
 {
 	uint64_t n, result;
 
-	mmlab_mark(MMLAB_MARK_BEGIN);
-	__asm__ volatile("mov %2, %0\n1:\tmov %3, %k1\n\tsyscall\n\tdec %0\n\tjnz 1b"
-			 : "=&r"(n), "=&a"(result)
-			 : "i"(N_CALLS), "i"(SYS_getppid)
+	__asm__ volatile(MARK(begin)
+			 "mov %[calls], %[n]\n"
+			 "1:	mov %[number], %k[result]\n\t"
+			 "syscall\n\t"
+			 "dec %[n]\n\t"
+			 "jnz 1b\n\t"
+			 MARK(end)
+			 : [n] "=&r"(n), [result] "=&a"(result)
+			 : [calls] "i"(N_CALLS), [number] "i"(SYS_getppid), MARKS
 			 : "rcx", "r11", "cc", "memory");
-	mmlab_mark(MMLAB_MARK_END);
 }
+
+/* clang-format on */
 
 static void wait_for_tick(void)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A plugin of QEMU's TCG that counts what a guest with one x86-64 CPU executes between marks (../mark.h), in user mode
- * and in the kernel apart, and what a simple data TLB and simple caches would have missed. Built by scripts/tcg-plugin
- * against the API of the QEMU at hand.
+ * A plugin of QEMU's TCG that counts what an x86-64 guest executes between marks (../mark.h), in user mode and in the
+ * kernel apart, and what a simple data TLB and simple caches would have missed. The CPUs must take turns in one thread.
+ * Built by scripts/tcg-plugin against the API of the QEMU at hand.
  *
  * A scope is told by the address of the instruction: the kernel's half has its highest bit set. That is the only thing
  * known when an instruction is translated, and no API before the fourth shows a register.
@@ -39,25 +39,41 @@ enum scope { USER, KERNEL, N_SCOPES };
 #define USER_PAGES (UINT64_C(1) << (63 - PAGE_SHIFT))
 
 /* docs/deterministic.md tells these numbers. */
-static struct mmlab_cache_entry tlb_entries[64], l1_entries[64 * 8], llc_entries[8192 * 16];
-static struct mmlab_cache tlb = { 16, 4, tlb_entries };	   /* 64 pages */
-static struct mmlab_cache l1 = { 64, 8, l1_entries };	   /* 32 KiB */
-static struct mmlab_cache llc = { 8192, 16, llc_entries }; /* 8 MiB */
+#define TLB_SETS 16
+#define TLB_WAYS 4
+#define L1_SETS	 64
+#define L1_WAYS	 8
+#define LLC_SETS 8192
+#define LLC_WAYS 16
+
+#define MAX_CPUS 8
+
+struct cpu {
+	struct counts *now; /* since the machine started, for each scope */
+	struct mmlab_cache_entry tlb_entries[TLB_SETS * TLB_WAYS];
+	struct mmlab_cache_entry l1_entries[L1_SETS * L1_WAYS];
+	struct mmlab_cache tlb, l1;
+};
+
+static struct cpu cpus[MAX_CPUS];
+static unsigned int n_cpus;
+static struct mmlab_cache_entry llc_entries[LLC_SETS * LLC_WAYS];
+static struct mmlab_cache llc = { LLC_SETS, LLC_WAYS, llc_entries };
 
 static int log_fd = -1;
 static bool is_open; /* a case: between its first mark and its last */
 static uint64_t name;
-static unsigned int n_inside;	       /* tasks between BEGIN and END */
-static struct counts before[N_SCOPES]; /* as it was when the first task went inside */
-static struct counts sum[N_SCOPES];    /* of the case */
+static unsigned int n_inside;	    /* tasks between BEGIN and END */
+static struct counts sum[N_SCOPES]; /* of the case */
 
-#if QEMU_PLUGIN_VERSION < 2
-static struct counts now[N_SCOPES]; /* since the machine started */
+#if QEMU_PLUGIN_VERSION < 2 /* such a QEMU cannot count instructions with several CPUs */
+static struct counts now[N_SCOPES];
 
 static int counts_init(qemu_plugin_id_t id)
 {
 	(void)id;
-	return 0;
+	cpus[0].now = now;
+	return n_cpus == 1 ? 0 : -1;
 }
 
 static void count_instruction(struct qemu_plugin_insn *insn, enum scope scope)
@@ -66,24 +82,25 @@ static void count_instruction(struct qemu_plugin_insn *insn, enum scope scope)
 }
 #else /* from QEMU 9.0 on, what is added to inline lies with the emulator, for each CPU */
 static struct qemu_plugin_scoreboard *board;
-static struct counts *now;
 
+/* A further CPU may move what belongs to the others. */
 static void on_cpu(qemu_plugin_id_t id, unsigned int vcpu)
 {
 	(void)id;
-	now = qemu_plugin_scoreboard_find(board, vcpu);
+	for (unsigned int i = 0; i <= vcpu && i < n_cpus; i++)
+		cpus[i].now = qemu_plugin_scoreboard_find(board, i);
 }
 
 static int counts_init(qemu_plugin_id_t id)
 {
-	board = qemu_plugin_scoreboard_new(N_SCOPES * sizeof(*now));
+	board = qemu_plugin_scoreboard_new(N_SCOPES * sizeof(struct counts));
 	qemu_plugin_register_vcpu_init_cb(id, on_cpu);
 	return board ? 0 : -1;
 }
 
 static void count_instruction(struct qemu_plugin_insn *insn, enum scope scope)
 {
-	qemu_plugin_u64 entry = { board, scope * sizeof(*now) + offsetof(struct counts, instructions) };
+	qemu_plugin_u64 entry = { board, scope * sizeof(struct counts) + offsetof(struct counts, instructions) };
 
 	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
 }
@@ -103,13 +120,15 @@ static size_t code_of(const struct qemu_plugin_insn *insn, uint8_t *code, size_t
 	return n;
 }
 
-static void add_region(void)
+/* Adds what all CPUs counted to @total, or subtracts it. */
+static void add_counts(struct counts *total, bool subtract)
 {
-	for (int i = 0; i < N_SCOPES; i++) {
-		const uint64_t *end = (const uint64_t *)&now[i], *begin = (const uint64_t *)&before[i];
+	for (unsigned int cpu = 0; cpu < n_cpus; cpu++) {
+		const uint64_t *from = (const uint64_t *)cpus[cpu].now;
+		uint64_t *to = (uint64_t *)total;
 
-		for (size_t j = 0; j < N_COUNTS; j++)
-			((uint64_t *)&sum[i])[j] += end[j] - begin[j];
+		for (size_t i = 0; from && i < N_SCOPES * N_COUNTS; i++)
+			to[i] += subtract ? -from[i] : from[i];
 	}
 }
 
@@ -137,8 +156,10 @@ static void on_mark(unsigned int vcpu, void *userdata)
 		name = 0;
 		n_inside = 0;
 		memset(sum, 0, sizeof(sum));
-		mmlab_cache_drop(&tlb, UINT64_MAX);
-		mmlab_cache_drop(&l1, UINT64_MAX);
+		for (unsigned int i = 0; i < n_cpus; i++) {
+			mmlab_cache_drop(&cpus[i].tlb, UINT64_MAX);
+			mmlab_cache_drop(&cpus[i].l1, UINT64_MAX);
+		}
 		mmlab_cache_drop(&llc, UINT64_MAX);
 		break;
 	case MMLAB_MARK_ZERO:
@@ -147,11 +168,11 @@ static void on_mark(unsigned int vcpu, void *userdata)
 		break;
 	case MMLAB_MARK_BEGIN:
 		if (is_open && !n_inside++)
-			memcpy(before, now, sizeof(before));
+			add_counts(sum, true);
 		break;
 	case MMLAB_MARK_END:
 		if (is_open && n_inside && !--n_inside)
-			add_region();
+			add_counts(sum, false);
 		break;
 	case MMLAB_MARK_REPORT:
 		if (is_open)
@@ -166,11 +187,11 @@ static void on_mark(unsigned int vcpu, void *userdata)
 /* Caches are looked up by physical line; devices are not cached. */
 static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *userdata)
 {
-	struct counts *counts = &now[(enum scope)(uintptr_t)userdata];
+	struct cpu *cpu = &cpus[vcpu];
+	struct counts *counts = &cpu->now[(enum scope)(uintptr_t)userdata];
 	struct qemu_plugin_hwaddr *physical;
 	uint64_t at;
 
-	(void)vcpu;
 	if (qemu_plugin_mem_is_store(info))
 		counts->stores++;
 	else
@@ -181,17 +202,18 @@ static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t ad
 	if (!physical || qemu_plugin_hwaddr_is_io(physical))
 		return;
 	at = qemu_plugin_hwaddr_phys_addr(physical);
-	counts->tlb_misses += !mmlab_cache_access(&tlb, address >> PAGE_SHIFT, at >> PAGE_SHIFT);
-	if (mmlab_cache_access(&l1, at >> LINE_SHIFT, 0))
+	counts->tlb_misses += !mmlab_cache_access(&cpu->tlb, address >> PAGE_SHIFT, at >> PAGE_SHIFT);
+	if (mmlab_cache_access(&cpu->l1, at >> LINE_SHIFT, 0))
 		return;
 	counts->l1_misses++;
 	counts->llc_misses += !mmlab_cache_access(&llc, at >> LINE_SHIFT, 0);
 }
 
+enum flush { NO_FLUSH, FLUSH_USER, FLUSH_ALL };
+
 static void on_flush(unsigned int vcpu, void *userdata)
 {
-	(void)vcpu;
-	mmlab_cache_drop(&tlb, userdata ? UINT64_MAX : USER_PAGES);
+	mmlab_cache_drop(&cpus[vcpu].tlb, (enum flush)(uintptr_t)userdata == FLUSH_ALL ? UINT64_MAX : USER_PAGES);
 }
 
 /* Return: the mark, or -1. */
@@ -206,8 +228,6 @@ static int mark_of(const uint8_t *code, size_t n)
 	displacement -= MMLAB_MARK_MAGIC;
 	return displacement < MMLAB_N_MARKS ? (int)displacement : -1;
 }
-
-enum flush { NO_FLUSH, FLUSH_USER, FLUSH_ALL };
 
 /*
  * Which translations an instruction of the kernel forgets. MOV to CR3 keeps global ones, which are the kernel's; MOV to
@@ -254,15 +274,20 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 						 (void *)(uintptr_t)scope);
 		if (flush != NO_FLUSH)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_flush, QEMU_PLUGIN_CB_NO_REGS,
-							       flush == FLUSH_ALL ? &tlb : NULL);
+							       (void *)(uintptr_t)flush);
 	}
 }
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
-	if (strcmp(info->target_name, "x86_64") || !info->system_emulation || info->system.max_vcpus != 1) {
-		(void)fputs("mmlab: the counters need an x86-64 machine with one CPU\n", stderr);
+	n_cpus = (unsigned int)info->system.max_vcpus;
+	if (strcmp(info->target_name, "x86_64") || !info->system_emulation || n_cpus > MAX_CPUS) {
+		(void)fputs("mmlab: the counters need an x86-64 machine with 8 CPUs at most\n", stderr);
 		return -1;
+	}
+	for (unsigned int i = 0; i < n_cpus; i++) {
+		cpus[i].tlb = (struct mmlab_cache){ TLB_SETS, TLB_WAYS, cpus[i].tlb_entries };
+		cpus[i].l1 = (struct mmlab_cache){ L1_SETS, L1_WAYS, cpus[i].l1_entries };
 	}
 	for (int i = 0; i < argc; i++)
 		if (!strncmp(argv[i], "log=", 4))
