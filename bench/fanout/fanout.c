@@ -552,7 +552,7 @@ static const struct mmlab_preset fanout_presets[] = {
 	  .axes = (const char *const[]){ "procs=1,2,4,16,64", "size=64M", "place=one,all", NULL } },
 	{ .name = "deterministic",
 	  .summary = "one point for every contender: for scripts/bench --deterministic",
-	  .axes = (const char *const[]){ "procs=4", "size=4M", "place=all", NULL } },
+	  .axes = (const char *const[]){ "procs=2", "size=8M", "place=all", NULL } },
 	{ 0 },
 };
 
