@@ -113,6 +113,8 @@ printf 'all bytes \000\001\003\004\021\023\032\177\377\r\n\n' >"$work/bytes"
 	check wrong-memory vm 2 --memory lots -- true
 	check missing-file vm 2 --add "$work/none" -- true
 	check no-command vm 2
+	check counters-without-deterministic vm 2 --counters -- true
+	check deterministic-by-kvm vm 2 --deterministic --accel kvm -- true
 	check wrong-module vm 125 --module "$work/bytes" -- true
 	check wrong-kernel-module vm 125 $plain --kernel-module no_such_module -- true
 	check kernel-module vm 0 $plain --kernel-module zram -- grep -q zram /proc/devices
