@@ -430,6 +430,10 @@ static const struct mmlab_metric clone_metrics[] = {
 #define CLONES "clone,clone-populate,clone-move"
 
 static const struct mmlab_preset clone_presets[] = {
+	{ .name = "deterministic",
+	  .summary = "one point for every contender: for scripts/bench --deterministic",
+	  .axes = (const char *const[]){ "size=64K", "destination=read", "source=none", "address=same",
+					 "source-threads=0", "swap=none", NULL } },
 	{ .name = "once",
 	  .summary = "a consumer that reads once, by size: does a stream through a small buffer beat any mapping?",
 	  .axes = (const char *const[]){ "size=4K,16K,64K,128K,256K,512K,1M,4M,16M,64M,256M,1G", "destination=read",
