@@ -69,12 +69,9 @@ static bool is_merged(pte_t pte)
 	       PageKsm(pfn_swap_entry_to_page(entry));
 }
 
-/*
- * What KSM made the zero page is marked by its dirty bit, and counted: without
- * the mark it is the zero page, as of memory that was only read.
- */
-static bool table_has_merged(struct mm_struct *mm, pmd_t *pmd,
-			     unsigned long addr, unsigned long end)
+/* Looks at the entries of a part of one page table. */
+static bool table_has(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+		      unsigned long end, bool (*is_it)(pte_t pte))
 {
 	bool found = false;
 	spinlock_t *ptl;
@@ -83,16 +80,55 @@ static bool table_has_merged(struct mm_struct *mm, pmd_t *pmd,
 	ptep = mmlab_pte_lock(mm, pmd, addr, &ptl);
 	if (!ptep)
 		return false;
+	for (; addr < end && !found; addr += PAGE_SIZE, ptep++)
+		found = is_it(ptep_get(ptep));
+	spin_unlock(ptl);
+	return found;
+}
+
+static bool is_merged_and_moving(pte_t pte)
+{
+	return !pte_present(pte) && is_merged(pte);
+}
+
+bool clone_merged_moves(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+			unsigned long end)
+{
+	return table_has(mm, pmd, addr, end, is_merged_and_moving);
+}
+
+static void table_unmark(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+			 unsigned long end)
+{
+	spinlock_t *ptl;
+	pte_t *ptep;
+
+	ptep = mmlab_pte_lock(mm, pmd, addr, &ptl);
+	if (!ptep)
+		return;
 	for (; addr < end; addr += PAGE_SIZE, ptep++) {
 		pte_t pte = ptep_get(ptep);
 
 		if (pte_present(pte) && mmlab_is_ksm_zero_pte(pte))
 			set_pte_at(mm, addr, ptep, pte_mkclean(pte));
-		else if (is_merged(pte))
-			found = true;
 	}
 	spin_unlock(ptl);
-	return found;
+}
+
+void clone_ksm_unmark(const struct clone *clone, struct vm_area_struct *vma)
+{
+	unsigned long addr, next;
+
+	if (!(clone->src_vma->vm_flags & VM_MERGEABLE))
+		return;
+	for (addr = vma->vm_start; addr < vma->vm_end; addr = next) {
+		pmd_t *pmd = clone_pmd_find(vma->vm_mm, addr, vma->vm_end,
+					    &next);
+
+		cond_resched();
+		if (pmd)
+			table_unmark(vma->vm_mm, pmd, addr, next);
+	}
 }
 
 int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma)
@@ -107,14 +143,20 @@ int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma)
 
 		cond_resched();
 		if (!pmd || clone_pmd_is_huge(READ_ONCE(*pmd)) ||
-		    !table_has_merged(vma->vm_mm, pmd, addr, next))
+		    !table_has(vma->vm_mm, pmd, addr, next, is_merged))
 			continue;
 		clone->has_merged = true;
 		err = static_call(mmlab_ksm_madvise)(vma, addr, next,
 						     MADV_UNMERGEABLE, &flags);
-		/* Begun anew for each signal of a timer it might never end. */
+		/*
+		 * Begun anew for each signal of a timer it might never end.
+		 * Other work for the thread is done unseen in between.
+		 */
+		if (err == -ERESTARTSYS)
+			err = task_sigpending(current) ? -EINTR :
+							 -ERESTARTNOINTR;
 		if (err)
-			return err == -ERESTARTSYS ? -EINTR : err;
+			return err;
 	}
 	return 0;
 }
@@ -122,6 +164,16 @@ int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma)
 int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma)
 {
 	return 0;
+}
+
+void clone_ksm_unmark(const struct clone *clone, struct vm_area_struct *vma)
+{
+}
+
+bool clone_merged_moves(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+			unsigned long end)
+{
+	return false;
 }
 #endif
 
@@ -152,6 +204,7 @@ static int copy_direct(struct clone *clone, struct vm_area_struct *range)
 
 	clone->copied = true;
 	err = static_call(mmlab_copy_page_range)(clone->dst_vma, range);
+	clone_ksm_unmark(clone, clone->dst_vma);
 	if (err)
 		return err;
 	/* Here KSM finds its pages, too: this is about being charged for them. */

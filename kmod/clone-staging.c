@@ -206,6 +206,7 @@ static void staging_move(const struct clone *clone, struct vm_area_struct *from)
 		pmd_t *old_pmd = clone_pmd_find(from->vm_mm, old, end, &next);
 		pmd_t *new_pmd;
 		unsigned long bytes;
+		bool moves;
 
 		cond_resched();
 		if (!old_pmd)
@@ -227,11 +228,24 @@ static void staging_move(const struct clone *clone, struct vm_area_struct *from)
 		if (mapping)
 			i_mmap_lock_write(mapping);
 		anon_vma_lock_write(from->anon_vma);
-		extent_move(from, old, old_pmd, clone->dst_mm, new, new_pmd,
-			    bytes);
+		/*
+		 * KSM may have merged a page since clone_ksm_break() looked: it
+		 * needs the mmap_lock of one of those that map it, not ours.
+		 * Where the page is on its way to another place, it comes back
+		 * to the address of the merging only: wait for it there. That
+		 * needs none of the locks that the caller holds.
+		 */
+		moves = clone_merged_moves(from->vm_mm, old_pmd, old, next);
+		if (!moves)
+			extent_move(from, old, old_pmd, clone->dst_mm, new,
+				    new_pmd, bytes);
 		anon_vma_unlock_write(from->anon_vma);
 		if (mapping)
 			i_mmap_unlock_write(mapping);
+		if (moves) {
+			schedule_timeout_uninterruptible(1);
+			next = old;
+		}
 	}
 }
 
@@ -291,6 +305,7 @@ int clone_copy_staged(struct clone *clone, struct vm_area_struct *range)
 		goto unlock_staging;
 	clone->copied = true;
 	err = static_call(mmlab_copy_page_range)(vma, range);
+	clone_ksm_unmark(clone, vma);
 	if (err)
 		goto unlock_staging;
 	err = clone_ksm_break(clone, vma);

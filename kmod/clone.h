@@ -84,9 +84,32 @@ void clone_staging_free(struct clone *clone);
  * asked for it. Whether pages are merged only they themselves tell: a mapping
  * has some without having asked for it when it finds them in the swap cache.
  *
- * Return: 0, -ENOMEM or -EINTR.
+ * Return: 0, -ENOMEM, -EINTR, or -ERESTARTNOINTR where no signal waits.
  */
 int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma);
+
+/**
+ * clone_ksm_unmark() - what KSM made the zero page becomes any zero page
+ * @clone: the call
+ * @vma: the clone or staging
+ *
+ * KSM marks it by its dirty bit and counts it; unmapping takes a marked one off
+ * that count, which copying did not add to. Comes right after the copying,
+ * whatever that returned. Such entries are in VMAs that asked for KSM only.
+ */
+void clone_ksm_unmark(const struct clone *clone, struct vm_area_struct *vma);
+
+/**
+ * clone_merged_moves() - is a merged page of a page table being migrated?
+ * @mm: staging
+ * @pmd: entry of the table
+ * @addr: start of the part looked at
+ * @end: its end, in the same table
+ *
+ * Under the lock of the reverse map, without which none begins to.
+ */
+bool clone_merged_moves(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+			unsigned long end);
 
 /**
  * clone_pmd_find() - walk to the next page table

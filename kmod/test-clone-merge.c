@@ -190,34 +190,35 @@ static void merged_in_the_swap_cache(void)
 	EXPECT(rmdir(group) == 0);
 }
 
+static const char zero_counter[] = "/sys/kernel/mm/ksm/ksm_zero_pages";
+static const char zero_setting[] = "/sys/kernel/mm/ksm/use_zero_pages";
+
 /* Zero pages that KSM put there are counted, those of a clone are not. */
 static void merged_zero_pages(void)
 {
-	static const char counter[] = "/sys/kernel/mm/ksm/ksm_zero_pages";
-	static const char setting[] = "/sys/kernel/mm/ksm/use_zero_pages";
 	struct peer peer = peer_start();
 	char *memory;
 	long n;
 
 	merging_needed();
-	if (access(counter, R_OK) < 0)
+	if (access(zero_counter, R_OK) < 0)
 		SKIP("zero pages of KSM are not told apart here");
 	source_make(peer, SOURCE_ADDR, BYTES, 1);
-	file_write_text(setting, "1");
+	file_write_text(zero_setting, "1");
 	merge_all(peer, SOURCE_ADDR, BYTES, 0);
-	file_write_text(setting, "0");
-	n = file_read_number(counter);
+	file_write_text(zero_setting, "0");
+	n = file_read_number(zero_counter);
 	EXPECT(n >= N_PAGES);
 
 	memory = clone_to(peer, SOURCE_ADDR, BYTES);
-	EXPECT_EQ(file_read_number(counter), n);
+	EXPECT_EQ(file_read_number(zero_counter), n);
 	EXPECT(all_bytes_are(memory, BYTES, 0));
 	fill((long)memory, BYTES / 2, 2);
-	EXPECT_EQ(file_read_number(counter), n);
+	EXPECT_EQ(file_read_number(zero_counter), n);
 	EXPECT(munmap(memory, BYTES) == 0);
-	EXPECT_EQ(file_read_number(counter), n);
+	EXPECT_EQ(file_read_number(zero_counter), n);
 	peer_end(peer);
-	EXPECT_EQ(file_read_number(counter), n - N_PAGES);
+	EXPECT_EQ(file_read_number(zero_counter), n - N_PAGES);
 }
 
 /* Open to merging, and nearly empty: only what is there is looked at. */
@@ -257,19 +258,14 @@ static void nothing(int signal)
 	(void)signal;
 }
 
-static void signal_ends_copying(void)
+/* Clones under a timer until one ends it: what errno was, or 0. */
+static int clone_until_signal(struct peer peer, char *to, size_t bytes)
 {
 	const struct sigaction action = { .sa_handler = nothing };
 	const struct itimerval often = { { 0, 1000 }, { 0, 1000 } };
 	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
-	struct peer peer = peer_start();
-	char *to = clone_addr(SOURCE_ADDR);
-	size_t bytes = check_times(1024, 256) * PAGE;
 	int error = 0;
 
-	merging_needed();
-	source_make(peer, SOURCE_ADDR, bytes, 1);
-	merge_all(peer, SOURCE_ADDR, bytes, 'm');
 	EXPECT(sigaction(SIGALRM, &action, NULL) == 0);
 	EXPECT(setitimer(ITIMER_REAL, &often, NULL) == 0);
 	for (int i = 0; i < 1000 && !error; i++) {
@@ -280,10 +276,45 @@ static void signal_ends_copying(void)
 			EXPECT(munmap(to, bytes) == 0);
 	}
 	EXPECT(setitimer(ITIMER_REAL, &never, NULL) == 0);
-	EXPECT_EQ(error, EINTR);
+	return error;
+}
+
+static void signal_ends_copying(void)
+{
+	struct peer peer = peer_start();
+	char *to = clone_addr(SOURCE_ADDR);
+	size_t bytes = check_times(1024, 256) * PAGE;
+
+	merging_needed();
+	source_make(peer, SOURCE_ADDR, bytes, 1);
+	merge_all(peer, SOURCE_ADDR, bytes, 'm');
+	EXPECT_EQ(clone_until_signal(peer, to, bytes), EINTR);
 	EXPECT(!is_mapped(getpid(), to));
 	EXPECT(clone_to(peer, SOURCE_ADDR, bytes) == to);
 	EXPECT(all_bytes_are(to, bytes, 'm'));
+	peer_end(peer);
+}
+
+/* Ended before KSM's zero pages are reached, which must stay as counted. */
+static void zero_pages_of_half_a_clone(void)
+{
+	const size_t half = 4 << 20;
+	struct peer peer = peer_start();
+	char *to = clone_addr(SOURCE_ADDR);
+	long n;
+
+	merging_needed();
+	if (access(zero_counter, R_OK) < 0)
+		SKIP("zero pages of KSM are not told apart here");
+	source_make(peer, SOURCE_ADDR, 2 * half, 1);
+	merge_all(peer, SOURCE_ADDR, half, 'm');
+	file_write_text(zero_setting, "1");
+	merge_all(peer, SOURCE_ADDR + half, half, 0);
+	file_write_text(zero_setting, "0");
+	n = file_read_number(zero_counter);
+	EXPECT(n >= (long)(half / PAGE));
+	EXPECT_EQ(clone_until_signal(peer, to, 2 * half), EINTR);
+	EXPECT_EQ(file_read_number(zero_counter), n);
 	peer_end(peer);
 }
 
@@ -293,6 +324,7 @@ static const struct clone_check checks[] = {
 	{ "merged-zero-pages", merged_zero_pages, PLACES_SMALL },
 	{ "mergeable-reservation", mergeable_reservation, PLACES_SMALL },
 	{ "signal-ends-copying", signal_ends_copying, PLACES_SMALL },
+	{ "zero-pages-of-half-a-clone", zero_pages_of_half_a_clone, PLACES_SMALL },
 };
 
 int main(int argc, char **argv)

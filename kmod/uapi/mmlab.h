@@ -795,15 +795,16 @@ enum mmlab_clone_stat {
  *   EPERM   the caller may not trace it: PTRACE_MODE_ATTACH_REALCREDS, see
  *           ptrace(2); @dst_addr is below vm.mmap_min_addr and the caller may
  *           not map there; the file of a shared mapping is sealed against new
- *           ones; MOVE, and the source is sealed by mseal(2)
+ *           ones; MOVE, and the source is sealed by mseal(2); FIXED, and what
+ *           is mapped there is
  *   EFAULT  the range is not inside one mapping of the process; or that is
  *           one of a device or the kernel (vDSO, vvar and the like; anything
  *           but anonymous memory and regular files), of huge pages reserved
  *           by hugetlbfs, secret (memfd_secret(2)), a shadow stack, kept from
  *           children by MADV_DONTFORK or MADV_WIPEONFORK, under a
  *           protection key, on persistent memory (DAX), or private memory of
- *           a file that may be executed, in a process with breakpoints of
- *           uprobes (or that had some: until it runs into a breakpoint that is
+ *           a file on which programs may be executed (whatever its protection
+ *           is, .data included), in a process with breakpoints of uprobes (or that had some: until it runs into a breakpoint that is
  *           none of theirs, which is when the kernel looks)
  *   EOPNOTSUPP  the range is registered with userfaultfd(2) (the proposal's
  *           ENOTSUPP, which user space has no name for); or the running kernel
