@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 struct tlb_helper {
 	const struct mmlab_case *c;
 	pthread_t thread;
+	int cpu;
 	atomic_int state; /* 0 starting, 1 spinning, 2 to end, -errno */
 };
 
@@ -31,6 +33,7 @@ static void *tlb_spin(void *arg)
 	struct tlb_helper *helper = arg;
 	int r = mmlab_pin_peer_thread(helper->c);
 
+	helper->cpu = sched_getcpu();
 	atomic_store(&helper->state, r < 0 ? r : 1);
 	while (atomic_load_explicit(&helper->state, memory_order_relaxed) == 1)
 		;
@@ -56,7 +59,9 @@ static int tlb_setup(struct stock *s)
 	s->own = helper;
 	while (!(r = atomic_load(&helper->state)))
 		;
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	return helper->cpu == sched_getcpu() ? mmlab_skip(s->c, "needs a CPU of its own for a second thread") : 0;
 }
 
 static int tlb_run(struct stock *s, uint64_t n)
