@@ -42,12 +42,16 @@ static unsigned int next_random(volatile unsigned int *state)
 	return *state >> 8;
 }
 
+/*
+ * Two places of a little more than 1 GiB, 2 GiB apart, after at most 1 GiB for
+ * the alignment. New stacks and heaps go to the end of what becomes free here.
+ */
 static void place_reserve(void)
 {
-	place = mmap(NULL, 4 * gib, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+	place = mmap(NULL, 6 * gib, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
 		     MAP_NORESERVE, -1, 0);
 	EXPECT(place != MAP_FAILED);
-	EXPECT(munmap(place, 4 * gib) == 0);
+	EXPECT(munmap(place, 6 * gib) == 0);
 	place += gib - (uintptr_t)place % gib;
 }
 
