@@ -411,6 +411,41 @@ void *process_vm_mmap(pid_t pid, const void *src_addr, size_t len,
 	return clone_map(pid, src_addr, len, dst_addr, flags);
 }
 
+int mmlab_spf_create(unsigned int mode)
+{
+	struct mmlab_spf_create arg = {
+		.size = sizeof(arg),
+		.mode = mode,
+	};
+
+	return device_call(MMLAB_IOC_SPF_CREATE, &arg) < 0 ? -1 : arg.fd;
+}
+
+int mmlab_spf_hook(unsigned int hook, unsigned int *ret_former)
+{
+	struct mmlab_spf_hook_set arg = {
+		.size = sizeof(arg),
+		.hook = hook,
+	};
+
+	if (device_call(MMLAB_IOC_SPF_HOOK, &arg) < 0)
+		return -1;
+	if (ret_former)
+		*ret_former = arg.former;
+	return 0;
+}
+
+int mmlab_spf_hold(unsigned int ms, const void *addr)
+{
+	struct mmlab_spf_hold arg = {
+		.size = sizeof(arg),
+		.ms = ms,
+		.addr = (uintptr_t)addr,
+	};
+
+	return device_call(MMLAB_IOC_SPF_HOLD, &arg);
+}
+
 int mmlab_query(unsigned int mech, uint64_t *ret_caps)
 {
 	struct mmlab_query arg = {

@@ -270,6 +270,39 @@ void *mmlab_pidfd_vm_mmap(int pidfd, const void *src_addr, size_t len,
 			  void *dst_addr, unsigned long flags);
 
 /**
+ * mmlab_spf_create() - a descriptor whose private mappings fault as asked
+ * @mode: an enum mmlab_spf_mode
+ *
+ * Map it with mmap(2), MAP_PRIVATE, any length, as often as wanted: memory
+ * that is zero at first. uapi/mmlab.h states what else is different from
+ * MAP_ANONYMOUS. The caller closes it; mappings stay.
+ *
+ * Return: a close-on-exec descriptor, or -1 with errno: EINVAL, EOPNOTSUPP,
+ * ENOMEM, EMFILE, ENFILE, ENOSYS, EACCES.
+ */
+int mmlab_spf_create(unsigned int mode);
+
+/**
+ * mmlab_spf_hook() - decide whether faults are looked at before locks
+ * @hook: an enum mmlab_spf_hook, for the whole system
+ * @ret_former: what was set before, or NULL; written on success only
+ *
+ * Return: 0, or -1 with errno: EINVAL, EOPNOTSUPP for MMLAB_SPF_HOOK_IN where
+ * the kernel or the module's parameter does not allow it, ENOSYS, EACCES.
+ */
+int mmlab_spf_hook(unsigned int hook, unsigned int *ret_former);
+
+/**
+ * mmlab_spf_hold() - keep all faults that need it waiting for mmap_lock
+ * @ms: for how many milliseconds, up to MMLAB_SPF_HOLD_MAX_MS
+ * @addr: NULL, or an address in a mapping whose own lock is taken, too
+ *
+ * Return: 0 when the lock is free again, or -1 with errno: EINVAL, EFAULT,
+ * EINTR, ENOSYS, EACCES.
+ */
+int mmlab_spf_hold(unsigned int ms, const void *addr);
+
+/**
  * mmlab_query() - ask what the module offers
  * @mech: an enum mmlab_mech_id
  * @ret_caps: capabilities of that mechanism, or NULL; written on success only
