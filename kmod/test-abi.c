@@ -25,6 +25,9 @@ static const unsigned long commands[] = {
 	MMLAB_IOC_MSHARE_INFO,
 	MMLAB_IOC_MSHARE_ADOPT,
 	MMLAB_IOC_CLONE_MAP,
+	MMLAB_IOC_SPF_CREATE,
+	MMLAB_IOC_SPF_HOOK,
+	MMLAB_IOC_SPF_HOLD,
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -46,6 +49,9 @@ static const uint32_t struct_bytes[] = {
 	sizeof(struct mmlab_mshare_info),
 	sizeof(struct mmlab_mshare_adopt),
 	sizeof(struct mmlab_clone_map),
+	sizeof(struct mmlab_spf_create),
+	sizeof(struct mmlab_spf_hook_set),
+	sizeof(struct mmlab_spf_hold),
 };
 
 static void device_is_private(void)
