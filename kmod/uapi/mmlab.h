@@ -1104,7 +1104,8 @@ enum mmlab_arena_pending {
 #define MMLAB_ARENA_HOLD_SHARED (1U << 0)
 /*
  * Hold nothing: let the next fault in the range that makes a page take so much
- * longer, as if its contents came from a disk.
+ * longer, as if its contents came from a disk. With a duration of 0, no fault,
+ * and faults that are being delayed go on.
  */
 #define MMLAB_ARENA_HOLD_FAULT (1U << 1)
 
