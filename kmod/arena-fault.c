@@ -51,7 +51,8 @@ static void delay_sleep(struct arena_delay *delay, u64 duration_ns,
 
 	arena_count(MMLAB_ARENA_STAT_LIVE_HOLDS, 1);
 	prepare_to_wait(&delay->sleepers, &wait, TASK_KILLABLE);
-	if (READ_ONCE(delay->n_ended) == n_ended && !fatal_signal_pending(current))
+	if (READ_ONCE(delay->n_ended) == n_ended &&
+	    !fatal_signal_pending(current))
 		(void)schedule_hrtimeout_range(&timeout, 0, HRTIMER_MODE_REL);
 	finish_wait(&delay->sleepers, &wait);
 	arena_count(MMLAB_ARENA_STAT_LIVE_HOLDS, -1);
@@ -78,13 +79,12 @@ static void delay_take(struct arena *arena, unsigned long page)
  * Faults.
  */
 
-/* In the way of what the fault wants, and nobody changes it? */
 static bool access_ok_by(int prot, bool write)
 {
 	return prot >= 0 && (prot & (write ? PROT_WRITE : PROT_READ));
 }
 
-/* What the caller of a fault does about it: nothing matters to who is killed. */
+/* To one who is being killed it does not matter. */
 static vm_fault_t begin_error(int err)
 {
 	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;

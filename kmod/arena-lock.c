@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Arenas: the schemes. What a command locks, what a fault locks, and how the two
- * learn of each other when faults register instead.
+ * Arenas: the schemes. What a command locks, what a fault locks, and how the
+ * two learn of each other when faults register instead.
  *
- *		command				fault
- *   RWSEM	sem, for writing		sem, for reading; registered: until
- *						it has looked up its range
- *   TREE,	its range			its page, as a reader; registered:
- *   LIST					nothing, unless a command has it
- *   SPLIT	its range; sem for writing	sem, for reading; registered: until
- *		around the change of what	it has looked up its range; its
- *		is mapped			page as well, if a command has it
+ *   RWSEM: commands sem, for writing; faults sem, for reading, and those that
+ *	register only until they have looked up their page
+ *   TREE, LIST: commands their range; faults their page, as a reader, and those
+ *	that register only if a command has it
+ *   SPLIT: commands their range, and sem, for writing, while they change what
+ *	is mapped; faults sem, for reading, and those that register only until
+ *	they have looked up their page; and their page, if a command has it
  *
  * POPULATE is a command that takes the same as a reader; and SPLIT's sem, for
  * reading, while it looks up what is mapped.
@@ -357,7 +356,7 @@ int arena_fault_begin(struct arena *arena, struct arena_fault *fault,
 }
 
 /**
- * arena_fault_looked_up() - from here on it does, unless the fault holds its page
+ * arena_fault_looked_up() - from here on it does, unless its page is held
  * @arena: the arena
  * @fault: has begun, and knows what is mapped
  *

@@ -4,10 +4,11 @@
  * has its page number in here, so that a command that is about to change ranges
  * knows whether it is in the way.
  *
- * A fault is MAKING until it has what it needs, then INSTALLING. A command aborts
- * those that are MAKING, which will notice, and does not wait for them. It waits
- * for those that are INSTALLING: they sleep for no longer than the allocation of
- * a page table takes. Both steps are one compare-and-swap of the same word.
+ * A fault is MAKING until it has what it needs, then INSTALLING. A command
+ * aborts those that are MAKING, which will notice, and does not wait for them.
+ * It waits for those that are INSTALLING: they sleep for no longer than the
+ * allocation of a page table takes. Both steps are one compare-and-swap of the
+ * same word.
  *
  * Who registers asks afterwards whether a command has its range (or has
  * registered under the lock that keeps commands out), and a command searches
@@ -25,7 +26,7 @@ enum pending_state { MAKING = 1, INSTALLING = 2, ABORTED = 3 };
 
 enum { STATE_BITS = 2, HASH_BITS = 6, N_SLOTS = 8 };
 
-/* The slots of one CPU: only tasks on it take one, from wherever they free it. */
+/* The slots of one CPU: taken by tasks on it, freed from anywhere. */
 struct pending_cpu {
 	atomic_long_t slots[N_SLOTS];
 } ____cacheline_aligned_in_smp;
@@ -89,7 +90,7 @@ static atomic_long_t *slot_take(struct pending *pending, unsigned long value)
 		if (atomic_long_read(&cpu->slots[i]))
 			continue;
 		slot = &cpu->slots[i];
-		/* Nobody else takes slots here, and a fault is in no interrupt. */
+		/* Nobody else takes slots here; no interrupt faults. */
 		atomic_long_set(slot, value);
 		break;
 	}

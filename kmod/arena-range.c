@@ -280,10 +280,10 @@ static int range_check(const struct arena *arena, unsigned int cmd,
 	return 0;
 }
 
-static int range_copy(struct mmlab_arena_range *ret_arg, const void __user *user)
+static int range_copy(struct mmlab_arena_range *ret_arg,
+		      const void __user *user)
 {
 	u32 bytes;
-	int err;
 
 	if (get_user(bytes, (const u32 __user *)user))
 		return -EFAULT;
@@ -291,8 +291,7 @@ static int range_copy(struct mmlab_arena_range *ret_arg, const void __user *user
 		return -EINVAL;
 	if (bytes > PAGE_SIZE)
 		return -E2BIG;
-	err = copy_struct_from_user(ret_arg, sizeof(*ret_arg), user, bytes);
-	return err;
+	return copy_struct_from_user(ret_arg, sizeof(*ret_arg), user, bytes);
 }
 
 long arena_ioctl(struct file *file, unsigned int cmd, unsigned long user)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Arenas: a model of an address space under a lock of one's choice. Here are the
- * object, its files and its mapping.
+ * Arenas: a model of an address space under a lock of one's choice. Here are
+ * the object, its files and its mapping.
  *
  * An arena has what an address space has: which ranges are mapped and how (in a
  * maple tree, as the kernel's own), pages, and page-table entries. The last are
@@ -10,8 +10,8 @@
  *
  * Locks, outermost first:
  *
- *   mmap_lock of a process, or the lock of the VMA: faults and POPULATE have it,
- *	for reading; other commands have neither
+ *   mmap_lock of a process, or the lock of the VMA, for reading: faults and
+ *	POPULATE; other commands have neither
  *   the arena's: a range, or RWSEM's sem
  *   SPLIT's sem
  *   i_mmap_rwsem of the arena's inode, for reading: commands that take entries
@@ -25,10 +25,12 @@
  *
  * Lifetimes: page tables are the kernel's, which takes the VMA out of i_mmap
  * before it frees them: whoever has found the VMA there under i_mmap_rwsem can
- * walk them, as truncation does. A page is freed by who has its range exclusively,
- * after the entries were taken out and flushed: nobody else can have found it,
- * because references to special entries cannot be taken. The arena lives as long
- * as its file, and a VMA has one.
+ * walk them, as truncation does. A page is freed by who has its range
+ * exclusively, after the entries were taken out and flushed: nobody else can
+ * have found it, because references to special entries cannot be taken. If
+ * munmap took them out, it has flushed before the VMA left i_mmap, as it does
+ * for VM_PFNMAP alone (since 5.19, "mmu_gather: Force tlb-flush VM_PFNMAP
+ * vmas"). The arena lives as long as its file, and a VMA has one.
  */
 #include <linux/file.h>
 #include <linux/ktime.h>
@@ -154,7 +156,12 @@ static int arena_new(const struct mmlab_arena_create *arg,
 	arena->n_pages = arg->bytes / PAGE_SIZE;
 	arena->prots[0] = vm_get_page_prot(VM_READ | VM_SHARED);
 	arena->prots[1] = vm_get_page_prot(VM_READ | VM_WRITE | VM_SHARED);
-	mt_init_flags(&arena->extents, MT_FLAGS_USE_RCU);
+	/*
+	 * As in the kernel's own, gaps are tracked, though nobody asks for
+	 * them: without that, 6.12 frees a tree of three levels wrongly. It
+	 * takes a count at the end of an upper node for a pointer.
+	 */
+	mt_init_flags(&arena->extents, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU);
 	arena_lock_init(arena);
 	arena_delay_init(&arena->delay);
 

@@ -36,8 +36,8 @@ struct pending_list {
 /**
  * struct pending - the faults that are under way and hold no lock
  * @kind: enum mmlab_arena_pending
- * @n_lists: length of @lists: 0 with NONE; one list of CPU is for those who find
- *	no slot
+ * @n_lists: length of @lists: 0 with NONE; the one of CPU is for those who
+ *	find no slot
  * @lists: pending faults
  * @cpus: slots, with CPU
  * @drained: commands that wait for faults
@@ -93,8 +93,8 @@ struct arena_delay {
  * @tree: the range lock of TREE and SPLIT
  * @list: that of LIST
  * @pending: faults that hold no lock
- * @extents: what is mapped: protection bits of ranges of pages, as value entries.
- *	Looked up under RCU; who changes a range has it exclusively
+ * @extents: what is mapped: protection bits of ranges of pages, as value
+ *	entries. Looked up under RCU; who changes a range has it exclusively
  * @pages: its memory, NULL where nobody has touched it. An entry appears by
  *	compare-and-swap, and goes by who has it exclusively
  * @n_pages: length of @pages; constant

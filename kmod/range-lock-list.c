@@ -2,10 +2,10 @@
 /*
  * The range lock by a list, after Kogan, Dice and Issa (EuroSys 2020): a list
  * sorted by first page, into which a range is inserted by one compare-and-swap
- * of a link, and is locked by being in it. Who finds an overlapping range on its
- * way waits for that one, and begins again. To unlock is to mark the node's own
- * link; a marked node is taken out by whoever comes past, or by its owner where
- * it is the first.
+ * of a link, and is locked by being in it. Who finds an overlapping range on
+ * the way waits for that one, and begins again. To unlock is to mark the node's
+ * own link; a marked node is taken out by whoever comes past, or by its owner
+ * where it is the first.
  *
  * Two writers that overlap want to insert at the same link, so that one fails
  * and then sees the other. A reader may be inserted before other readers, and
@@ -17,10 +17,8 @@
  * Nodes are found without a lock: they are freed an RCU grace period after they
  * left the list. A node that somebody waits for is kept by a count.
  *
- * Fairness: none between writers, or between readers; whoever is in the list
- * first. Readers can keep a writer out by always being there, until it has begun
- * anew a few times, for which it counts only those after insertion and after a
- * wait: then readers that come let it pass.
+ * Fairness: none; whoever is in the list first. Readers that come let a writer
+ * pass that readers have made begin again a few times.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -223,7 +221,8 @@ restart:
 }
 
 /* A reader that is in the list waits for writers that it has passed. */
-static int reader_validate(struct range_list_node *reader, struct range_wait *wait)
+static int reader_validate(struct range_list_node *reader,
+			   struct range_wait *wait)
 {
 	struct range_list_node *node;
 	struct place place;
@@ -392,9 +391,9 @@ bool range_list_excluded(struct range_list *list, unsigned long page)
 
 int range_list_module_init(void)
 {
-	node_cache = kmem_cache_create("mmlab-range", sizeof(struct range_list_node),
-				       0, SLAB_HWCACHE_ALIGN,
-				       NULL);
+	node_cache = kmem_cache_create("mmlab-range",
+				       sizeof(struct range_list_node), 0,
+				       SLAB_HWCACHE_ALIGN, NULL);
 	return node_cache ? 0 : -ENOMEM;
 }
 

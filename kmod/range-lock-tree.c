@@ -33,8 +33,8 @@ void range_tree_init(struct range_tree *tree)
 }
 
 /*
- * Those who came later have one less before them. Who wakes up with none finds
- * the lock held by us when it wants to leave: its entry stays until we are done.
+ * Those who came later have one less before them. Who wakes up with none, and
+ * wants to leave, needs the lock: its entry stays until we are done.
  */
 static void entry_remove(struct range_tree *tree,
 			 struct range_tree_entry *entry)
