@@ -158,8 +158,9 @@ static int arena_new(const struct mmlab_arena_create *arg,
 	arena->prots[1] = vm_get_page_prot(VM_READ | VM_WRITE | VM_SHARED);
 	/*
 	 * As in the kernel's own, gaps are tracked, though nobody asks for
-	 * them: without that, 6.12 frees a tree of three levels wrongly. It
-	 * takes a count at the end of an upper node for a pointer.
+	 * them. Without that, upper nodes keep a count in two bytes of their
+	 * last slot, and 6.1 and 6.12 take what else is left there of an
+	 * earlier pointer for one when they free the node.
 	 */
 	mt_init_flags(&arena->extents, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU);
 	arena_lock_init(arena);
