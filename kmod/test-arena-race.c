@@ -218,9 +218,11 @@ static void *model_at_random(void *arg)
 	size_t first, n;
 
 	for (unsigned int i = 0; i < n_operations; i++) {
-		do
+		random_range(&seed, &first, &n);
+		while (!model_own(first, n)) {
+			(void)sched_yield();
 			random_range(&seed, &first, &n);
-		while (!model_own(first, n));
+		}
 		model_command(&seed, first, n);
 		for (size_t page = first; page < first + n; page++)
 			if (next_random(&seed) % 2)
