@@ -25,7 +25,9 @@ const struct faultmix_ops *faultmix_ops(const struct faultmix *f)
 
 char *faultmix_page(const struct faultmix *f, unsigned int worker, uint64_t i)
 {
-	return f->base + worker * f->area_bytes + i * f->page_bytes;
+	uint64_t n_touched = FAULTMIX_TABLE_BYTES / f->page_bytes - 1; /* in each table, beside the first */
+
+	return f->base + worker * f->area_bytes + (i ? i + (i - 1) / n_touched : 0) * f->page_bytes;
 }
 
 size_t faultmix_slot(const struct faultmix *f, unsigned int thread)
@@ -40,7 +42,8 @@ char faultmix_stamp(unsigned int worker, uint64_t i)
 
 static size_t area_bytes(const struct mmlab_case *c)
 {
-	size_t bytes = (1 + 2 * mmlab_param(c, "ops")) * mmlab_page_bytes() + mmlab_page_bytes();
+	size_t n = 2 * mmlab_param(c, "ops"), n_tables = n / (FAULTMIX_TABLE_BYTES / mmlab_page_bytes() - 1) + 1;
+	size_t bytes = (n + n_tables + 1) * mmlab_page_bytes();
 
 	return (bytes + FAULTMIX_TABLE_BYTES - 1) / FAULTMIX_TABLE_BYTES * FAULTMIX_TABLE_BYTES;
 }

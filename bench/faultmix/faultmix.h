@@ -107,7 +107,11 @@ extern const struct mmlab_contender *const faultmix_contenders[];
 /** faultmix_ops() - the contender's. */
 const struct faultmix_ops *faultmix_ops(const struct faultmix *f);
 
-/** faultmix_page() - page @i of a worker's area; page 0 is the one that changes, the others are touched once. */
+/**
+ * faultmix_page() - page @i of a worker's area
+ * Page 0 is the one that changes; the others are touched once. The first page of each table is none of them: it is
+ * touched in advance, so that no fault has to make a table, which speculative ones leave to the kernel.
+ */
 char *faultmix_page(const struct faultmix *f, unsigned int worker, uint64_t i);
 
 /** faultmix_slot() - offset of the slot of a thread: workers, then mappers. */
