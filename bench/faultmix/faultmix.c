@@ -422,6 +422,9 @@ static const struct mmlab_preset faultmix_presets[] = {
 	  .summary = "what scripts/simulate is driven by, and checked against",
 	  .axes = AXES("threads=1,2,4", "writes=0,50,100", "mappers=0,1", "layout=shared,each",
 		       "pending=none,list,hash,cpu") },
+	{ .name = "deterministic",
+	  .summary = "one point for every contender: for scripts/bench --deterministic",
+	  .axes = AXES("threads=1", "writes=0", "mappers=0", "layout=shared") },
 	{ 0 },
 };
 
