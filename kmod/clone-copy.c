@@ -149,14 +149,12 @@ int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma)
 		err = static_call(mmlab_ksm_madvise)(vma, addr, next,
 						     MADV_UNMERGEABLE, &flags);
 		/*
-		 * Begun anew for each signal of a timer it might never end.
-		 * Other work for the thread is done unseen in between.
+		 * Not restarted: for each signal of a timer it would begin
+		 * anew, and with FIXED replace what another thread has mapped
+		 * meanwhile where the old mapping was.
 		 */
-		if (err == -ERESTARTSYS)
-			err = task_sigpending(current) ? -EINTR :
-							 -ERESTARTNOINTR;
 		if (err)
-			return err;
+			return err == -ERESTARTSYS ? -EINTR : err;
 	}
 	return 0;
 }

@@ -58,8 +58,8 @@ static __always_inline void clone_count(enum mmlab_clone_stat stat, long n)
  *
  * On failure the clone may hold a part; unmapping it is enough.
  *
- * Return: 0; -ENOMEM; -ERESTARTSYS; -EFAULT for a program that is traced by
- * uprobes, whose breakpoints are in the clone already.
+ * Return: 0; -ENOMEM; -EINTR; -EFAULT for a program that is traced by uprobes,
+ * whose breakpoints are in the clone already.
  */
 int clone_copy(struct clone *clone);
 
@@ -67,7 +67,7 @@ int clone_copy(struct clone *clone);
  * clone_copy_staged() - the same at another address
  * @range: the part of the source's VMA that is cloned, as a VMA
  *
- * Return: as clone_copy(), and -EINTR.
+ * Return: as clone_copy().
  */
 int clone_copy_staged(struct clone *clone, struct vm_area_struct *range);
 
@@ -84,7 +84,7 @@ void clone_staging_free(struct clone *clone);
  * asked for it. Whether pages are merged only they themselves tell: a mapping
  * has some without having asked for it when it finds them in the swap cache.
  *
- * Return: 0, -ENOMEM, -EINTR, or -ERESTARTNOINTR where no signal waits.
+ * Return: 0, -ENOMEM or -EINTR.
  */
 int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma);
 

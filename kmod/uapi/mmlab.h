@@ -815,7 +815,8 @@ enum mmlab_clone_stat {
  *           reached; MOVE: the limit of mappings of the source
  *   EINTR   a signal came: a fatal one while waiting for a lock or looking
  *           for what there is to clone, any while merged pages were being
- *           copied, also with SA_RESTART
+ *           copied, also with SA_RESTART; or, there, other work came for the
+ *           thread, such as the end of an operation of io_uring
  *   EACCES  the caller has PR_SET_MDWE, and the source is writable and
  *           executable
  *
