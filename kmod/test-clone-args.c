@@ -748,6 +748,8 @@ static void clone_under_a_uprobe(int prot)
 	void *result;
 	int error;
 
+	if (!code_may_be_patched())
+		SKIP("tracing is switched on with one CPU only: scripts/vm --cpus 1");
 	EXPECT_EQ(peer_call(peer, program_map, (long)at, 0, 0), 0);
 	uprobe_add();
 	uprobe_enable(true);
