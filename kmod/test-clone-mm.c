@@ -40,9 +40,9 @@ static struct peer huge_start(char *from, size_t bytes)
 
 	if (peer_call(peer, huge_make, (long)from, (long)bytes, 1) != 0)
 		SKIP("no transparent huge pages here");
-	if (smaps_kb(peer.pid, from, "AnonHugePages") != (long)bytes / 1024)
+	if (smaps_kb_of(peer.pid, from, "AnonHugePages") != (long)bytes / 1024)
 		SKIP("%ld kB are huge pages, not %zu",
-		     smaps_kb(peer.pid, from, "AnonHugePages"), bytes / 1024);
+		     smaps_kb_of(peer.pid, from, "AnonHugePages"), bytes / 1024);
 	return peer;
 }
 
@@ -60,11 +60,11 @@ static void huge_pages(void)
 	EXPECT_STAT(HUGE_MOVED, place == PLACE_EVEN ? N_HUGE : 0);
 	EXPECT_STAT(CLONE_SPLITS, place == PLACE_ODD ? N_HUGE : 0);
 	EXPECT_STAT(PAGES_SHARED, place == PLACE_ODD ? N_HUGE * 512 : 0);
-	EXPECT_EQ(smaps_kb(peer.pid, SOURCE_ADDR, "AnonHugePages"),
+	EXPECT_EQ(smaps_kb_of(peer.pid, SOURCE_ADDR, "AnonHugePages"),
 		  N_HUGE * 2048);
-	EXPECT_EQ(smaps_kb(getpid(), memory, "AnonHugePages"),
+	EXPECT_EQ(smaps_kb(memory, "AnonHugePages"),
 		  place == PLACE_ODD ? 0 : N_HUGE * 2048);
-	EXPECT_EQ(smaps_kb(getpid(), memory, "Rss"), N_HUGE * 2048);
+	EXPECT_EQ(smaps_kb(memory, "Rss"), N_HUGE * 2048);
 
 	/* One byte here, one there, then everything. */
 	EXPECT_HERE(memory, N_HUGE * HUGE, 1);
@@ -150,7 +150,7 @@ static void swapped_pages(void)
 	source_make(peer, SOURCE_ADDR, BYTES, 1);
 	EXPECT_EQ(peer_call(peer, advise, (long)SOURCE_ADDR, BYTES / 2,
 			    MADV_PAGEOUT), 0);
-	n_swapped = smaps_kb(peer.pid, SOURCE_ADDR, "Swap") / 4;
+	n_swapped = smaps_kb_of(peer.pid, SOURCE_ADDR, "Swap") / 4;
 	EXPECT(n_swapped > N_PAGES / 4);
 
 	n_read = vmstat("pswpin");
@@ -160,8 +160,8 @@ static void swapped_pages(void)
 	EXPECT_EQ(vmstat("pswpin"), n_read);
 	EXPECT_STAT(SWAP_SHARED, n_swapped);
 	EXPECT_STAT(PAGES_SHARED, N_PAGES - n_swapped);
-	EXPECT_EQ(smaps_kb(getpid(), memory, "Swap"), n_swapped * 4);
-	EXPECT_EQ(smaps_kb(peer.pid, SOURCE_ADDR, "Swap"), n_swapped * 4);
+	EXPECT_EQ(smaps_kb(memory, "Swap"), n_swapped * 4);
+	EXPECT_EQ(smaps_kb_of(peer.pid, SOURCE_ADDR, "Swap"), n_swapped * 4);
 
 	EXPECT_HERE(memory, BYTES, 1);
 	fill((long)memory, BYTES / 4, 2);
@@ -184,16 +184,16 @@ static void swap_is_switched_off(void)
 	source_make(peer, SOURCE_ADDR, BYTES, 1);
 	EXPECT_EQ(peer_call(peer, advise, (long)SOURCE_ADDR, BYTES,
 			    MADV_PAGEOUT), 0);
-	n_swapped = smaps_kb(peer.pid, SOURCE_ADDR, "Swap") / 4;
+	n_swapped = smaps_kb_of(peer.pid, SOURCE_ADDR, "Swap") / 4;
 	EXPECT(n_swapped > N_PAGES / 2);
 	memory = clone_to(peer, SOURCE_ADDR, BYTES);
 	peer_end(peer);
-	EXPECT_EQ(smaps_kb(getpid(), memory, "Swap"), n_swapped * 4);
+	EXPECT_EQ(smaps_kb(memory, "Swap"), n_swapped * 4);
 
 	(void)snprintf(path, sizeof(path), "/dev/zram%d", zram_swap);
 	(void)alarm(60);
 	EXPECT(syscall(SYS_swapoff, path) == 0);
-	EXPECT_EQ(smaps_kb(getpid(), memory, "Swap"), 0);
+	EXPECT_EQ(smaps_kb(memory, "Swap"), 0);
 	EXPECT_HERE(memory, BYTES, 1);
 	EXPECT(syscall(SYS_swapon, path, 0) == 0);
 }
@@ -230,12 +230,12 @@ static void reclaim_takes_from_both(void)
 	source_make(peer, SOURCE_ADDR, BYTES, 1);
 	memory = clone_to(peer, SOURCE_ADDR, BYTES);
 
-	for (int i = 0; i < 20 && smaps_kb(peer.pid, SOURCE_ADDR, "Rss"); i++)
+	for (int i = 0; i < 20 && smaps_kb_of(peer.pid, SOURCE_ADDR, "Rss"); i++)
 		group_reclaim();
-	EXPECT_EQ(smaps_kb(peer.pid, SOURCE_ADDR, "Rss"), 0);
-	EXPECT_EQ(smaps_kb(peer.pid, SOURCE_ADDR, "Swap"), BYTES / 1024);
-	EXPECT_EQ(smaps_kb(getpid(), memory, "Rss"), 0);
-	EXPECT_EQ(smaps_kb(getpid(), memory, "Swap"), BYTES / 1024);
+	EXPECT_EQ(smaps_kb_of(peer.pid, SOURCE_ADDR, "Rss"), 0);
+	EXPECT_EQ(smaps_kb_of(peer.pid, SOURCE_ADDR, "Swap"), BYTES / 1024);
+	EXPECT_EQ(smaps_kb(memory, "Rss"), 0);
+	EXPECT_EQ(smaps_kb(memory, "Swap"), BYTES / 1024);
 	EXPECT_HERE(memory, BYTES, 1);
 	EXPECT_THERE(peer, SOURCE_ADDR, BYTES, 1);
 
@@ -461,7 +461,7 @@ static void small_pages_become_huge(void)
 	}
 	for (int i = 0; i < 150 && kb == 0; i++) {
 		(void)usleep(100 * 1000);
-		kb = smaps_kb(getpid(), memory, "AnonHugePages");
+		kb = smaps_kb(memory, "AnonHugePages");
 	}
 	for (int i = 0; i < 3; i++)
 		file_write_text(hurry[i].path, before[i]);

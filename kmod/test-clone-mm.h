@@ -10,29 +10,6 @@
 
 #include "test-clone.h"
 
-static inline void file_write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	EXPECT(fd >= 0);
-	EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	EXPECT(close(fd) == 0);
-}
-
-static inline long file_read_number(const char *path)
-{
-	char text[32];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	EXPECT(fd >= 0);
-	n = read(fd, text, sizeof(text) - 1);
-	EXPECT(n > 0);
-	text[n] = '\0';
-	EXPECT(close(fd) == 0);
-	return strtol(text, NULL, 10);
-}
-
 /* A counter of /proc/vmstat. */
 static inline long vmstat(const char *name)
 {

@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 
 #define CHECK_MECH MMLAB_MECH_CLONE
-#include "test-check.h"
+#include "test-files.h"
 
 #define PAGE 4096UL
 #define HUGE (2UL << 20)
@@ -211,6 +211,37 @@ static inline void source_make(struct peer peer, char *addr, size_t bytes,
 	EXPECT_EQ(peer_call(peer, fill, (long)addr, (long)bytes, seed), 0);
 }
 
+static inline struct peer source_start(size_t bytes)
+{
+	struct peer peer = peer_start();
+
+	source_make(peer, SOURCE_ADDR, bytes, 1);
+	return peer;
+}
+
+/* Written by the kernel: a byte of a pipe. */
+static inline long read_into(long addr, long byte, long unused)
+{
+	char value = (char)byte;
+	int fds[2], error;
+	long n;
+
+	(void)unused;
+	EXPECT(pipe(fds) == 0);
+	EXPECT(write(fds[1], &value, 1) == 1);
+	n = read(fds[0], (void *)addr, 1);
+	error = errno;
+	EXPECT(close(fds[0]) == 0 && close(fds[1]) == 0);
+	errno = error;
+	return n;
+}
+
+static inline long lock_at(long addr, long bytes, long unused)
+{
+	(void)unused;
+	return mlock((void *)addr, (size_t)bytes);
+}
+
 /* @call tells what was expected of whom. */
 #define EXPECT_SAME(call)                                                   \
 	do {                                                                \
@@ -277,41 +308,6 @@ static inline void stats_mark(void)
 
 #define EXPECT_STAT(name, wanted) \
 	EXPECT_EQ(stats_delta[MMLAB_CLONE_STAT_##name], wanted)
-
-static inline long minor_faults(void)
-{
-	struct rusage usage;
-
-	EXPECT(getrusage(RUSAGE_THREAD, &usage) == 0);
-	return usage.ru_minflt;
-}
-
-/* A field of /proc/PID/smaps for the VMA that contains the address, in kB. */
-static inline long smaps_kb(pid_t pid, const void *address, const char *field)
-{
-	char path[64], line[512];
-	unsigned long start, end;
-	bool inside = false;
-	long kb = -1;
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
-	file = fopen(path, "re");
-	EXPECT(file);
-	while (fgets(line, sizeof(line), file)) {
-		size_t n = strlen(field);
-
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 &&
-		    strchr(line, '-') < strchr(line, ' '))
-			inside = start <= (uintptr_t)address &&
-				 (uintptr_t)address < end;
-		else if (inside && !strncmp(line, field, n) && line[n] == ':')
-			kb = strtol(line + n + 1, NULL, 10);
-	}
-	EXPECT(fclose(file) == 0);
-	EXPECT(kb >= 0);
-	return kb;
-}
 
 /* The frame behind an address, 0 if none. */
 static inline uint64_t frame_of(pid_t pid, const char *addr)
@@ -392,6 +388,20 @@ static inline void clone_checks_run(const struct clone_check *checks,
 				  NULL : place_names[p], checks[i].run);
 		}
 	}
+}
+
+static inline long write_byte(long addr, long byte, long unused)
+{
+	(void)unused;
+	*(volatile char *)addr = (char)byte;
+	return 0;
+}
+
+static inline long read_byte(long addr, long a, long b)
+{
+	(void)a;
+	(void)b;
+	return *(volatile char *)addr;
 }
 
 #endif /* MMLAB_TEST_CLONE_H */

@@ -425,28 +425,6 @@ static void read_all(const char *path)
 	EXPECT(close(fd) == 0);
 }
 
-/* A field of smaps for the mapping that begins at the address, in kB. */
-static long smaps_kb(const void *address, const char *field)
-{
-	FILE *file = fopen("/proc/self/smaps", "re");
-	char line[512], start[32];
-	size_t n = strlen(field);
-	bool inside = false;
-	long kb = -1;
-
-	(void)snprintf(start, sizeof(start), "%lx-", (unsigned long)address);
-	EXPECT(file);
-	while (kb < 0 && fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, start, strlen(start)))
-			inside = true;
-		else if (inside && !strncmp(line, field, n) && line[n] == ':')
-			kb = strtol(line + n + 1, NULL, 10);
-	}
-	EXPECT(fclose(file) == 0);
-	EXPECT(kb >= 0);
-	return kb;
-}
-
 static void proc_readers(void)
 {
 	unsigned char *memory = share_new(MB(4));

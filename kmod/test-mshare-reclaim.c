@@ -13,15 +13,6 @@
 
 enum { RW = PROT_READ | PROT_WRITE };
 
-static void file_write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	EXPECT(fd >= 0);
-	EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	EXPECT(close(fd) == 0);
-}
-
 /* Ends with the path of a new device of so many bytes. */
 static void zram_add(size_t bytes, char path[32], int *ret_number)
 {

@@ -19,7 +19,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "test-check.h"
+#include "test-files.h"
 
 #define TB(n) ((size_t)opaque(n) << 40)
 #define MB(n) ((size_t)(n) << 20)
@@ -85,14 +85,6 @@ static inline struct mmlab_mshare_info share_info(const void *memory)
 
 	EXPECT(mmlab_mshare_info(memory, &info) == 0);
 	return info;
-}
-
-static inline long minor_faults(void)
-{
-	struct rusage usage;
-
-	EXPECT(getrusage(RUSAGE_THREAD, &usage) == 0);
-	return usage.ru_minflt;
 }
 
 /* A field of a file such as /proc/self/status, in kB. */

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 
 #define CHECK_MECH MMLAB_MECH_REFPAGE
-#include "test-check.h"
+#include "test-files.h"
 
 static size_t page_bytes;
 
@@ -85,14 +85,6 @@ static inline void touch_write(volatile unsigned char *memory, size_t n_pages)
 		memory[i * page_bytes] = 'W';
 }
 
-static inline long minor_faults(void)
-{
-	struct rusage usage;
-
-	EXPECT(getrusage(RUSAGE_THREAD, &usage) == 0);
-	return usage.ru_minflt;
-}
-
 /*
  * What changed in the counters since the last call. Asking takes no page fault
  * once the stack and the code are there: call it twice before counting.
@@ -109,38 +101,6 @@ static inline void stats_mark(void)
 	for (size_t i = 0; i < MMLAB_REFPAGE_N_STATS; i++)
 		stats_delta[i] = now[i] - stats_before[i];
 	memcpy(stats_before, now, sizeof(now));
-}
-
-/* A field of /proc/PID/smaps for the VMA that contains the address, in kB. */
-static inline long smaps_kb_of(pid_t pid, const void *address, const char *field)
-{
-	char path[64], line[512];
-	unsigned long start, end;
-	bool inside = false;
-	long kb = -1;
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
-	file = fopen(path, "re");
-	EXPECT(file);
-	while (fgets(line, sizeof(line), file)) {
-		size_t n = strlen(field);
-
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 &&
-		    strchr(line, '-') < strchr(line, ' '))
-			inside = start <= (uintptr_t)address &&
-				 (uintptr_t)address < end;
-		else if (inside && !strncmp(line, field, n) && line[n] == ':')
-			kb = strtol(line + n + 1, NULL, 10);
-	}
-	EXPECT(fclose(file) == 0);
-	EXPECT(kb >= 0);
-	return kb;
-}
-
-static inline long smaps_kb(const void *address, const char *field)
-{
-	return smaps_kb_of(getpid(), address, field);
 }
 
 static inline pid_t fork_child(void)
@@ -168,29 +128,6 @@ static inline bool faults(volatile unsigned char *address, bool write)
 	}
 	EXPECT(waitpid(pid, &status, 0) == pid);
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
-}
-
-static inline void file_write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	EXPECT(fd >= 0);
-	EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	EXPECT(close(fd) == 0);
-}
-
-static inline long file_read_number(const char *path)
-{
-	char text[32];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	EXPECT(fd >= 0);
-	n = read(fd, text, sizeof(text) - 1);
-	EXPECT(n > 0);
-	text[n] = '\0';
-	EXPECT(close(fd) == 0);
-	return strtol(text, NULL, 10);
 }
 
 struct refpage_check {
