@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "memory.h"
+#include "../module-probe.h"
 
 struct module_counts {
 	uint64_t n[MMLAB_CLONE_N_STATS];
@@ -104,12 +105,5 @@ uint64_t clone_module_faults(const struct clone *s)
 
 const char *clone_module_probe(void)
 {
-	uint64_t caps;
-
-	if (mmlab_query(MMLAB_MECH_CLONE, &caps) < 0)
-		return errno == EACCES ? "/dev/mmlab is closed to this user; run as root"
-		       : errno == ENOSYS
-			       ? "the module is not loaded (no /dev/mmlab); load it, or use scripts/bench or scripts/vm"
-			       : "the loaded module has no clones of mappings";
-	return caps & MMLAB_CLONE_CAP_MAP ? NULL : "the module cannot clone mappings on this kernel";
+	return module_lacks(MMLAB_MECH_CLONE, MMLAB_CLONE_CAP_MAP);
 }

@@ -8,15 +8,11 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "../module-probe.h"
 
 const char *region_probe(void)
 {
-	uint64_t caps;
-
-	if (mmlab_query(MMLAB_MECH_MSHARE, &caps) < 0)
-		return errno == EACCES ? "needs access to /dev/mmlab; run as root"
-				       : "needs the module's shared page tables; load kmod/mmlab.ko";
-	return caps ? NULL : "the module cannot share page tables on this kernel";
+	return module_lacks(MMLAB_MECH_MSHARE, MMLAB_MSHARE_CAP_FLUSH(MMLAB_MSHARE_FLUSH_ALL));
 }
 
 int region_protect(struct fanout *f, char *at, size_t bytes, int prot)

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "../module-probe.h"
+
 struct clone_counts {
 	uint64_t n[MMLAB_CLONE_N_STATS];
 };
@@ -81,12 +83,5 @@ int ipc_clone_prove(struct ipc *p, uint64_t n_ops)
 
 const char *ipc_clone_probe(void)
 {
-	uint64_t caps;
-
-	if (mmlab_query(MMLAB_MECH_CLONE, &caps) < 0)
-		return errno == EACCES ? "/dev/mmlab is closed to this user; run as root"
-		       : errno == ENOSYS
-			       ? "the module is not loaded (no /dev/mmlab); load it, or use scripts/bench or scripts/vm"
-			       : "the loaded module has no clones of mappings";
-	return caps & MMLAB_CLONE_CAP_MAP ? NULL : "the module cannot clone mappings on this kernel";
+	return module_lacks(MMLAB_MECH_CLONE, MMLAB_CLONE_CAP_MAP);
 }

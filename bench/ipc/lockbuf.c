@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../module-probe.h"
+
 #define PUD_BYTES (UINT64_C(1) << 30)
 
 struct lock_counts {
@@ -152,12 +154,5 @@ int ipc_lock_prove(struct ipc *p, uint64_t n_ops)
 
 const char *ipc_lock_probe(enum mmlab_lockbuf_flush flush)
 {
-	uint64_t caps;
-
-	if (mmlab_query(MMLAB_MECH_LOCKBUF, &caps) < 0)
-		return errno == EACCES ? "/dev/mmlab is closed to this user; run as root"
-		       : errno == ENOSYS
-			       ? "the module is not loaded (no /dev/mmlab); load it, or use scripts/bench or scripts/vm"
-			       : "the loaded module has no lockable buffers";
-	return caps & MMLAB_LOCKBUF_CAP_FLUSH(flush) ? NULL : "the module does not offer this flush on this kernel";
+	return module_lacks(MMLAB_MECH_LOCKBUF, MMLAB_LOCKBUF_CAP_FLUSH(flush));
 }

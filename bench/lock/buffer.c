@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../module-probe.h"
+
 #define GIB ((size_t)1 << 30)
 
 static const char *const count_names[MMLAB_LOCKBUF_N_STATS] = {
@@ -96,14 +98,7 @@ int buffer_flush(struct lock *l)
 
 const char *buffer_probe(enum mmlab_lockbuf_flush flush)
 {
-	uint64_t caps;
-
-	if (mmlab_query(MMLAB_MECH_LOCKBUF, &caps) < 0)
-		return errno == EACCES ? "/dev/mmlab is closed to this user; run as root"
-		       : errno == ENOSYS
-			       ? "the module is not loaded (no /dev/mmlab); load it, or use scripts/bench or scripts/vm"
-			       : "the loaded module has no lockable buffers";
-	return caps & MMLAB_LOCKBUF_CAP_FLUSH(flush) ? NULL : "the module does not offer this flush on this kernel";
+	return module_lacks(MMLAB_MECH_LOCKBUF, MMLAB_LOCKBUF_CAP_FLUSH(flush));
 }
 
 int buffer_counts_read(struct buffer_counts *ret)

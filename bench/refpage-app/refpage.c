@@ -2,15 +2,13 @@
 #include "refpage-app.h"
 
 #include "app.h"
-#include "libmmlab.h"
+#include "../module-probe.h"
 
 static const char *app_refpage_probe(void)
 {
-	uint64_t caps;
+	const char *lacking = module_lacks(MMLAB_MECH_REFPAGE, 0);
 
-	if (mmlab_query(MMLAB_MECH_REFPAGE, &caps) < 0)
-		return "no reference pages: the module is not loaded, lacks them, or /dev/mmlab is closed to this user";
-	return refpage_app_probe();
+	return lacking ? lacking : refpage_app_probe();
 }
 
 static const struct mmlab_contender app_refpage = {

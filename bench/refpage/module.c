@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../module-probe.h"
+
 struct module_counts {
 	uint64_t n[MMLAB_REFPAGE_N_STATS];
 };
@@ -80,11 +82,5 @@ uint64_t refpage_module_hidden(const struct refpage *r, const struct mmlab_frame
 
 const char *refpage_module_probe(enum mmlab_refpage_form form)
 {
-	uint64_t caps;
-
-	if (mmlab_query(MMLAB_MECH_REFPAGE, &caps) < 0)
-		return errno == EACCES ? "/dev/mmlab is closed to this user; run as root" :
-		       errno == ENOSYS ? "the module is not loaded (no /dev/mmlab); load it, or use scripts/bench or scripts/vm" :
-					 "the loaded module has no reference pages";
-	return caps & MMLAB_REFPAGE_CAP_FORM(form) ? NULL : "the module does not offer this form on this kernel";
+	return module_lacks(MMLAB_MECH_REFPAGE, MMLAB_REFPAGE_CAP_FORM(form));
 }
