@@ -318,7 +318,7 @@ static bool ipc_unmeant(const struct mmlab_case *c)
 }
 
 static const struct mmlab_axis ipc_axes[] = {
-	{ .name = "size", .summary = "bytes handed over", .kind = MMLAB_AXIS_BYTES, .quick = "4K,64K,512K,4M",
+	{ .name = "size", .summary = "bytes handed over", .kind = MMLAB_AXIS_BYTES, .quick = "4K,64K,4M",
 	  .full = "4K,8K,16K,32K,64K,128K,256K,512K,1M,2M,4M,8M,16M,32M,64M,128M,256M", .min = 4096, .max = 1ULL << 30 },
 	{ .name = "receiver", .summary = "the consumer touches nothing, reads one line of 64 bytes of each page, or all",
 	  .kind = MMLAB_AXIS_WORD, .words = "none,lines,all", .quick = "all", .full = "none,lines,all" },

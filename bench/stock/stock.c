@@ -178,7 +178,7 @@ static const struct mmlab_axis stock_axes[] = {
 	{ .name = "tasks", .summary = "how many do it at once, on a CPU each", .kind = MMLAB_AXIS_NUMBER,
 	  .quick = "1,2", .full = "1,2,4,8,16", .min = 1, .max = 64 },
 	{ .name = "mode", .summary = "what a task is; threads share one address space", .kind = MMLAB_AXIS_WORD,
-	  .words = "process,thread", .quick = "process,thread", .full = "process,thread" },
+	  .words = "process,thread", .quick = "process", .full = "process,thread" },
 	{ .name = "size", .summary = "bytes mapped or populated, where that matters", .kind = MMLAB_AXIS_BYTES,
 	  .quick = STOCK_DEFAULT_SIZE, .full = STOCK_DEFAULT_SIZE ",64M", .min = 4096, .max = 1ULL << 34 },
 	{ 0 },
