@@ -4,9 +4,7 @@
 A case is found by all of its parameters; those that are not named have the value of the simplest case.
 """
 
-import json
-
-from transfer_result import Unusable, interval, median, present, refuse_constant
+from result_file import ResultFile, interval, median, present
 
 SIMPLEST = {"destination": "none", "source": "none", "address": "same", "source-threads": 0, "swap": "none"}
 STREAM_BYTES = 128 << 10
@@ -51,29 +49,11 @@ class Case:
         return median(values) if values else None
 
 
-class Result:
-    def __init__(self, raw):
-        try:
-            if raw["schema"]["name"] != "mmlab-result" or raw["schema"]["version"] != 1:
-                raise Unusable("not a result file of version 1")
-            self.run, self.machine = raw["run"], raw["machine"]
-            self.cases = [Case(case) for case in raw["cases"] if case["scenario"] == "clone"]
-            if not self.cases:
-                raise Unusable("no cases of the scenario clone in it")
-        except (KeyError, TypeError, AttributeError) as error:
-            raise Unusable(f"not a result file ({type(error).__name__}: {error}); results/validate says more") from error
+class Result(ResultFile):
+    scenario = "clone"
 
-    @property
-    def emulated(self):
-        return bool(self.machine["emulated"])
-
-    def execution_text(self):
-        execution = self.machine["execution"]
-        if execution == "tcg-icount":
-            return "EMULATED (tcg-icount): times are numbers of instructions, not the speed of hardware"
-        if self.emulated:
-            return f"EMULATED ({execution}): times show shapes and ratios, not the speed of hardware"
-        return f"execution: {execution}"
+    def read(self, raw, cases):
+        self.cases = [Case(case) for case in cases]
 
     def case(self, contender, size, **params):
         """The case that was measured there, or None."""
@@ -124,13 +104,3 @@ class Result:
                       if one is not None and other]
             yield {"size": size, "stream_ns": stream.value("time"), "best": best, "best_ns": times[best],
                    "ratio": median(values), "ci95": interval(values), "n": len(values)}
-
-
-def load(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return Result(json.load(file, parse_constant=refuse_constant))
-    except OSError as error:
-        raise Unusable(error.strerror or str(error)) from error
-    except ValueError as error:
-        raise Unusable(f"not JSON: {error}") from error

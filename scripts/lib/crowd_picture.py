@@ -4,7 +4,7 @@
 import math
 
 from transfer_picture import (BOTTOM, COLOURS, LABELS, LEFT, PLOT_H, PLOT_W, STYLE, TOP, Scale, line, spread, text)
-from transfer_result import Unusable, size_text
+from result_file import Unusable, size_text
 
 METRIC = "tables-system"
 

@@ -8,7 +8,8 @@ the residual itself, as medians do not add up. Amounts in ns are shares of the m
 """
 
 from transfer_crossover import WAKEUP
-from transfer_result import combine, interval, median, present
+from result_file import interval, median, present
+from transfer_result import combine
 
 COMPONENTS = ("wake-up", "touching", "copying", "faults", "page tables", "file", "flush", "cache")
 MEANING = {

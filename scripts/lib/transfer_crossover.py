@@ -10,7 +10,8 @@ largest size at which it loses to that size; the point estimate is where the med
 size and ratio, passes 1 for the last time.
 """
 
-from transfer_result import MIN_ROUNDS, combine, interval, log_interpolate, median, present, size_text
+from result_file import interval, median, present, size_text
+from transfer_result import MIN_ROUNDS, combine, log_interpolate
 
 WAKEUP = "wakeup"  # has no buffer
 

@@ -8,7 +8,7 @@ import math
 from xml.sax.saxutils import escape
 
 from transfer_crossover import WAKEUP
-from transfer_result import size_text, time_text
+from result_file import size_text, time_text
 
 PLOT_W, PLOT_H, LEFT, LABELS, TOP, BOTTOM = 330, 460, 62, 240, 96, 62
 LINE = 12  # height of a label

@@ -1,62 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""The cases of scenario `ipc` in a result file, by point of the axes, and the statistics that go with rounds."""
+"""The cases of scenario `ipc` in a result file, by point of the axes."""
 
 import json
 import math
+
+from result_file import ResultFile, Unusable, median, present
 
 SCENARIO = "ipc"
 MIN_ROUNDS = 6  # fewer give no 95 % interval
 
 
-class Unusable(Exception):
-    """The file cannot be analysed: the message is for the user."""
-
-
-def median(values):
-    values = sorted(values)
-    middle = len(values) // 2
-    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
-
-
-def interval(values):
-    """The pair of order statistics that covers the median with at least 95 %, as in result files; or None."""
-    n = len(values)
-    term = 0.5 ** n
-    tail, rank = term, 0
-    while tail <= 0.025 and rank < n // 2:
-        rank += 1
-        term *= (n - rank + 1) / rank
-        tail += term
-    values = sorted(values)
-    return [values[rank - 1], values[n - rank]] if rank else None
-
-
 def combine(function, *series):
     """One value for each round in which all series have one."""
     return [function(*values) if None not in values else None for values in zip(*series)]
-
-
-def present(series):
-    return [value for value in series if value is not None]
-
-
-def size_text(size):
-    """As on the command line of mmlab."""
-    for shift, letter in ((30, "G"), (20, "M"), (10, "K")):
-        if size >= 1 << shift:
-            value = size / (1 << shift)
-            return f"{value:.0f}{letter}" if value == int(value) or value >= 100 else f"{value:.3g}{letter}"
-    return f"{size:.0f}"
-
-
-def time_text(ns):
-    value, unit = ns, "ns"
-    for larger in ("us", "ms", "s"):
-        if abs(value) < 1000:
-            break
-        value, unit = value / 1000, larger
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-    return f"{value:.{digits}f} {unit}"
 
 
 class Case:
@@ -118,20 +74,12 @@ class Setting:
         return "  ".join(f"{name}={value}" for name, value in self.params.items())
 
 
-class Result:
-    def __init__(self, raw):
-        try:
-            if raw["schema"]["name"] != "mmlab-result" or raw["schema"]["version"] != 1:
-                raise Unusable("not a result file of version 1")
-            self.run, self.machine = raw["run"], raw["machine"]
-            cases = [case for case in raw["cases"] if case["scenario"] == SCENARIO]
-            if not cases:
-                there = sorted({case["scenario"] for case in raw["cases"]})
-                raise Unusable(f"no cases of the scenario {SCENARIO} in it, only of {', '.join(there) or 'none'}")
-            self.floor = raw["scenarios"][SCENARIO]["floor"]
-            self.settings = self._settings(cases)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise Unusable(f"not a result file ({type(error).__name__}: {error}); results/validate says more") from error
+class Result(ResultFile):
+    scenario = SCENARIO
+
+    def read(self, raw, cases):
+        self.floor = raw["scenarios"][SCENARIO]["floor"]
+        self.settings = self._settings(cases)
         if not any(case.measured for setting in self.settings for cases in setting.cases.values()
                    for case in cases.values()):
             raise Unusable(f"none of its cases of {SCENARIO} has a time")
@@ -149,18 +97,6 @@ class Result:
             (words.get(value, 9), str(value)) if isinstance(value, str) else (0, f"{value:20}")
             for value in setting.params.values()])
 
-    @property
-    def emulated(self):
-        return bool(self.machine["emulated"])
-
-    def execution_text(self):
-        execution = self.machine["execution"]
-        if execution == "tcg-icount":
-            return "EMULATED (tcg-icount): times are numbers of instructions, not the speed of hardware"
-        if self.emulated:
-            return f"EMULATED ({execution}): times show shapes and regressions, not the speed of hardware"
-        return f"execution: {execution}"
-
     def not_measured(self):
         """(status, contender, reason): sizes in settings, for cases without a time."""
         found = {}
@@ -171,20 +107,6 @@ class Result:
                         key = (case.status, case.contender, case.reason or "no number in any round")
                         found.setdefault(key, set()).add(size)
         return found
-
-
-def refuse_constant(text):
-    raise ValueError(f"{text} is not JSON")
-
-
-def load(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return Result(json.load(file, parse_constant=refuse_constant))
-    except OSError as error:
-        raise Unusable(error.strerror or str(error)) from error
-    except ValueError as error:
-        raise Unusable(f"not JSON: {error}") from error
 
 
 def log_interpolate(size_a, ratio_a, size_b, ratio_b):
