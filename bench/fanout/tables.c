@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../old-tables.h"
 #include "cleanup.h"
 #include "guest.h"
 #include "procfs.h"
@@ -90,6 +91,7 @@ int fanout_tables_init(struct fanout *f)
 {
 	uint64_t grown = 0, last = 1;
 
+	await_old_tables();
 	/* Others may be at work: the same answer twice in a row is believed. */
 	for (int i = 0; i < MAX_TRIES && grown != last; i++) {
 		int r;

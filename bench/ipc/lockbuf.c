@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../module-probe.h"
+#include "../old-tables.h"
 
 #define PUD_BYTES (UINT64_C(1) << 30)
 
@@ -22,19 +23,6 @@ struct lock_counts {
 static const struct ipc_lock *plan_of(const struct ipc *p)
 {
 	return ipc_plan(p);
-}
-
-/* Page tables of the case before are freed a while after its end: not while counters are compared here. */
-static void await_old_tables(void)
-{
-	struct lock_counts now;
-
-	for (int i = 0; i < 1000; i++) {
-		if (mmlab_stats(MMLAB_MECH_LOCKBUF, now.n, MMLAB_LOCKBUF_N_STATS) < 0 ||
-		    !now.n[MMLAB_LOCKBUF_STAT_LIVE_TABLES])
-			return;
-		(void)usleep(1000);
-	}
 }
 
 int ipc_lock_open(struct ipc *p)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../module-probe.h"
+#include "../old-tables.h"
 
 #define GIB ((size_t)1 << 30)
 
@@ -40,15 +41,6 @@ static const char *const count_names[MMLAB_LOCKBUF_N_STATS] = {
 	[MMLAB_LOCKBUF_STAT_CACHE_PAGES] = "pages written back",
 	[MMLAB_LOCKBUF_STAT_INVALIDATED] = "invalidations",
 };
-
-/* Page tables of the case before are freed a while after its end: not while counters are compared here. */
-static void await_old_tables(void)
-{
-	struct buffer_counts now;
-
-	for (int i = 0; i < 1000 && !buffer_counts_read(&now) && now.n[MMLAB_LOCKBUF_STAT_LIVE_TABLES]; i++)
-		(void)usleep(1000);
-}
 
 /* At a fixed place, a multiple of 1 GiB, so that whole upper-level entries are covered wherever that is possible. */
 int buffer_open(struct lock *l)
