@@ -61,7 +61,7 @@ def read(path):
 def boot(options, build, out):
     """Return: exit status and messages; the log of the plugin is out/log."""
     command = [os.path.join(SCRIPTS, "vm"), "--kernel", options.kernel, "--deterministic", "--counters", "--counter-log",
-               os.path.join(out, "log"), "--module", "none", "--no-kmemleak", "--build", build, "--out", out]
+               os.path.join(out, "log"), "--profile", os.path.join(out, "profile"), "--module", "none", "--no-kmemleak", "--build", build, "--out", out]
     for program in PROGRAMS:
         command += ["--add", os.path.join(build, "harness", program)]
     result = subprocess.run(command + ["--", "sh", "-c", COMMAND], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -113,6 +113,21 @@ def instructions(case):
     return None
 
 
+def check_profile(check, out):
+    """Each function is counted apart from the counter of the whole scope, so that their sum proves both."""
+    with open(os.path.join(out, "profile"), encoding="utf-8") as file:
+        cases = [block.splitlines() for block in file.read().split("\n\n") if block.startswith("fake/calls ")]
+    case = case_of(os.path.join(out, PROGRAMS[1] + ".json"), "calls")
+    kernel = next(counter["value"] for counter in case["counters"] if (counter["event"], counter["scope"]) == ("tcg-instructions", "k"))
+    check.equal("the profile has the case of both programs", len(cases), 2)
+    entries = [(float(line.split()[0].replace(",", "")), line.split(None, 3)[3:]) for line in cases[0][1:]]
+    check.equal("the profile's total is the counter", entries[0][0], round(kernel / case["counted_ops"], 1))
+    check("the profile knows where system calls begin", any("entry_SYSCALL_64" in " ".join(name) for _, name in entries),
+          repr(entries[:20]))
+    check("the functions of the profile are its total, but for the small ones", abs(sum(count for count, _ in entries[1:]) /
+          entries[0][0] - 1) < 0.1, repr(entries))
+
+
 def check_results(check, build, out):
     plain, longer = (os.path.join(out, program + ".json") for program in PROGRAMS[1:])
     result = subprocess.run([os.path.join(ROOT, "results", "validate"), plain, longer], stdout=subprocess.PIPE,
@@ -156,7 +171,8 @@ def main():
                 return 1
         check_known_code(check, os.path.join(outs[0], "log"))
         check_results(check, build, outs[0])
-        for name in ["log"] + [program + ".json" for program in PROGRAMS[1:]]:
+        check_profile(check, outs[0])
+        for name in ["log", "profile"] + [program + ".json" for program in PROGRAMS[1:]]:
             check(f"two boots give the same {name}, byte for byte",
                   read(os.path.join(outs[0], name)) == read(os.path.join(outs[1], name)), "they differ")
     return check.failed

@@ -9,6 +9,8 @@
  *
  * Each case becomes one line of the log: its name in hexadecimal, "ok" or "open" (a task was inside at the end), and
  * for each scope as many numbers as struct counts has.
+ *
+ * Asked for, a second file says how often each instruction of the kernel was executed in each case (profile.h).
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,6 +22,7 @@
 
 #include "../mark.h"
 #include "cache.h"
+#include "profile.h"
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
@@ -61,6 +64,7 @@ static struct mmlab_cache_entry llc_entries[LLC_SETS * LLC_WAYS];
 static struct mmlab_cache llc = { LLC_SETS, LLC_WAYS, llc_entries };
 
 static int log_fd = -1;
+static int profile_fd = -1;
 static bool is_open; /* a case: between its first mark and its last */
 static uint64_t name;
 static unsigned int n_inside;	    /* tasks between BEGIN and END */
@@ -68,6 +72,7 @@ static struct counts sum[N_SCOPES]; /* of the case */
 
 #if QEMU_PLUGIN_VERSION < 2 /* such a QEMU cannot count instructions with several CPUs */
 static struct counts now[N_SCOPES];
+static uint64_t profile[MMLAB_PROFILE_SLOTS];
 
 static int counts_init(qemu_plugin_id_t id)
 {
@@ -80,8 +85,20 @@ static void count_instruction(struct qemu_plugin_insn *insn, enum scope scope)
 {
 	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &now[scope].instructions, 1);
 }
+
+static void profile_instruction(struct qemu_plugin_insn *insn)
+{
+	size_t slot = mmlab_profile_slot(qemu_plugin_insn_vaddr(insn));
+
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &profile[slot], 1);
+}
+
+static void add_profile(int64_t sign)
+{
+	mmlab_profile_add(profile, sign);
+}
 #else /* from QEMU 9.0 on, what is added to inline lies with the emulator, for each CPU */
-static struct qemu_plugin_scoreboard *board;
+static struct qemu_plugin_scoreboard *board, *profile;
 
 /* A further CPU may move what belongs to the others. */
 static void on_cpu(qemu_plugin_id_t id, unsigned int vcpu)
@@ -94,6 +111,8 @@ static void on_cpu(qemu_plugin_id_t id, unsigned int vcpu)
 static int counts_init(qemu_plugin_id_t id)
 {
 	board = qemu_plugin_scoreboard_new(N_SCOPES * sizeof(struct counts));
+	if (profile_fd >= 0)
+		profile = qemu_plugin_scoreboard_new(MMLAB_PROFILE_SLOTS * sizeof(uint64_t));
 	qemu_plugin_register_vcpu_init_cb(id, on_cpu);
 	return board ? 0 : -1;
 }
@@ -103,6 +122,21 @@ static void count_instruction(struct qemu_plugin_insn *insn, enum scope scope)
 	qemu_plugin_u64 entry = { board, scope * sizeof(struct counts) + offsetof(struct counts, instructions) };
 
 	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
+}
+
+static void profile_instruction(struct qemu_plugin_insn *insn)
+{
+	size_t slot = mmlab_profile_slot(qemu_plugin_insn_vaddr(insn));
+	qemu_plugin_u64 entry = { profile, slot * sizeof(uint64_t) };
+
+	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
+}
+
+static void add_profile(int64_t sign)
+{
+	for (unsigned int cpu = 0; cpu < n_cpus; cpu++)
+		if (cpus[cpu].now)
+			mmlab_profile_add(qemu_plugin_scoreboard_find(profile, cpu), sign);
 }
 #endif
 
@@ -143,8 +177,17 @@ static void report(void)
 			used += snprintf(line + used, sizeof(line) - (size_t)used, " %" PRIu64,
 					 ((const uint64_t *)&sum[i])[j]);
 	line[used++] = '\n';
-	if (write(log_fd, line, (size_t)used) != used)
+	if (write(log_fd, line, (size_t)used) != used ||
+	    (profile_fd >= 0 && !n_inside && mmlab_profile_write(profile_fd, name)))
 		qemu_plugin_outs("mmlab: the log of the counters cannot be written\n");
+}
+
+/* What is counted begins (-1) or ends (1). */
+static void count(int sign)
+{
+	add_counts(sum, sign < 0);
+	if (profile_fd >= 0)
+		add_profile(sign);
 }
 
 static void on_mark(unsigned int vcpu, void *userdata)
@@ -161,6 +204,7 @@ static void on_mark(unsigned int vcpu, void *userdata)
 			mmlab_cache_drop(&cpus[i].l1, UINT64_MAX);
 		}
 		mmlab_cache_drop(&llc, UINT64_MAX);
+		mmlab_profile_clear();
 		break;
 	case MMLAB_MARK_ZERO:
 	case MMLAB_MARK_ONE:
@@ -168,11 +212,11 @@ static void on_mark(unsigned int vcpu, void *userdata)
 		break;
 	case MMLAB_MARK_BEGIN:
 		if (is_open && !n_inside++)
-			add_counts(sum, true);
+			count(-1);
 		break;
 	case MMLAB_MARK_END:
 		if (is_open && n_inside && !--n_inside)
-			add_counts(sum, false);
+			count(1);
 		break;
 	case MMLAB_MARK_REPORT:
 		if (is_open)
@@ -270,12 +314,19 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			continue;
 		}
 		count_instruction(insn, scope);
+		if (profile_fd >= 0 && scope == KERNEL)
+			profile_instruction(insn);
 		qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
 						 (void *)(uintptr_t)scope);
 		if (flush != NO_FLUSH)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_flush, QEMU_PLUGIN_CB_NO_REGS,
 							       (void *)(uintptr_t)flush);
 	}
+}
+
+static int open_log(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 }
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
@@ -289,11 +340,14 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 		cpus[i].tlb = (struct mmlab_cache){ TLB_SETS, TLB_WAYS, cpus[i].tlb_entries };
 		cpus[i].l1 = (struct mmlab_cache){ L1_SETS, L1_WAYS, cpus[i].l1_entries };
 	}
-	for (int i = 0; i < argc; i++)
+	for (int i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "log=", 4))
-			log_fd = open(argv[i] + 4, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+			log_fd = open_log(argv[i] + 4);
+		else if (!strncmp(argv[i], "profile=", 8) && (profile_fd = open_log(argv[i] + 8)) < 0)
+			log_fd = -1;
+	}
 	if (log_fd < 0) {
-		(void)fputs("mmlab: the counters need log=FILE, which can be written\n", stderr);
+		(void)fputs("mmlab: the counters need log=FILE and perhaps profile=FILE, which can be written\n", stderr);
 		return -1;
 	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
