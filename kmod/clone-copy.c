@@ -243,35 +243,35 @@ static bool is_copied(pte_t pte)
 	return PageAnon(page) && PageAnonExclusive(page);
 }
 
-static void pte_tally(struct tally *tally, pte_t pte, bool may_be_copied)
-{
-	if (pte_none(pte))
-		return;
-	if (!pte_present(pte)) {
-		if (non_swap_entry(pte_to_swp_entry(pte)))
-			tally->n_other++;
-		else
-			tally->n_swap++;
-	} else if (may_be_copied && is_copied(pte)) {
-		tally->n_copied++;
-	} else {
-		tally->n_shared++;
-	}
-}
-
+/* Its loop is a good part of what sharing a page costs. */
 static void table_tally(struct tally *tally, struct mm_struct *mm, pmd_t *pmd,
 			unsigned long addr, unsigned long end,
 			bool may_be_copied)
 {
+	unsigned long n_present = 0, n_copied = 0;
 	spinlock_t *ptl;
 	pte_t *ptep;
 
 	ptep = mmlab_pte_lock(mm, pmd, addr, &ptl);
 	if (!ptep)
 		return;
-	for (; addr < end; addr += PAGE_SIZE)
-		pte_tally(tally, ptep_get(ptep++), may_be_copied);
+	for (; addr < end; addr += PAGE_SIZE, ptep++) {
+		pte_t pte = ptep_get(ptep);
+
+		if (pte_present(pte)) {
+			n_present++;
+			if (may_be_copied)
+				n_copied += is_copied(pte);
+		} else if (!pte_none(pte)) {
+			if (non_swap_entry(pte_to_swp_entry(pte)))
+				tally->n_other++;
+			else
+				tally->n_swap++;
+		}
+	}
 	spin_unlock(ptl);
+	tally->n_shared += n_present - n_copied;
+	tally->n_copied += n_copied;
 }
 
 static struct tally clone_tally(const struct clone *clone, bool may_be_copied)

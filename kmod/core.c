@@ -86,19 +86,22 @@ static const struct mmlab_op core_ops[] = {
 	},
 };
 
+/* By the number of the command, for a call costs what finding it costs. */
+static const struct mmlab_op *ops_by_nr[1 << _IOC_NRBITS] __ro_after_init;
+
+static void __init ops_add(const struct mmlab_op *ops, unsigned int n_ops)
+{
+	unsigned int i;
+
+	for (i = 0; i < n_ops; i++)
+		ops_by_nr[_IOC_NR(ops[i].cmd)] = &ops[i];
+}
+
 static const struct mmlab_op *op_find(unsigned int cmd)
 {
-	unsigned int i, j;
+	const struct mmlab_op *op = ops_by_nr[_IOC_NR(cmd)];
 
-	for (i = 0; i < ARRAY_SIZE(core_ops); i++)
-		if (core_ops[i].cmd == cmd)
-			return &core_ops[i];
-
-	for (i = 0; i < ARRAY_SIZE(mechs); i++)
-		for (j = 0; j < mechs[i]->n_ops; j++)
-			if (mechs[i]->ops[j].cmd == cmd)
-				return &mechs[i]->ops[j];
-	return NULL;
+	return op && op->cmd == cmd ? op : NULL;
 }
 
 static long device_ioctl(struct file *device, unsigned int cmd,
@@ -181,11 +184,13 @@ static int __init core_init(void)
 	int err;
 
 	mmlab_compat_init();
+	ops_add(core_ops, ARRAY_SIZE(core_ops));
 
 	for (; n_ready < ARRAY_SIZE(mechs); n_ready++) {
 		err = mechs[n_ready]->init ? mechs[n_ready]->init() : 0;
 		if (err)
 			goto exit_mechs;
+		ops_add(mechs[n_ready]->ops, mechs[n_ready]->n_ops);
 	}
 
 	debugfs_root = debugfs_create_dir("mmlab", NULL);
