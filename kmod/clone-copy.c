@@ -186,12 +186,12 @@ static bool can_copy_direct(const struct clone *clone)
 
 	if (clone->src_addr != clone->dst_addr)
 		return false;
-	for (addr = clone->dst_addr; addr < end; addr = next) {
-		pmd_t *pmd = clone_pmd_find(clone->dst_mm, addr, end, &next);
-
-		cond_resched();
-		if (pmd && next - addr == PMD_SIZE)
+	/* Only where a whole table would be, one may be in the way. */
+	for (addr = ALIGN(clone->dst_addr, PMD_SIZE);
+	     addr < ALIGN_DOWN(end, PMD_SIZE); addr = next) {
+		if (clone_pmd_find(clone->dst_mm, addr, end, &next))
 			return false;
+		cond_resched();
 	}
 	return true;
 }
@@ -218,9 +218,12 @@ static int copy_direct(struct clone *clone, struct vm_area_struct *range)
 /* Huge pages that reach beyond the range cannot be copied as one. */
 static void edge_split(struct vm_area_struct *vma, unsigned long addr)
 {
-	pmd_t *pmd = mmlab_pmd_walk(vma->vm_mm, addr);
+	pmd_t *pmd;
 
-	if ((addr & ~PMD_MASK) && pmd && clone_pmd_is_huge(READ_ONCE(*pmd)))
+	if (!(addr & ~PMD_MASK))
+		return;
+	pmd = mmlab_pmd_walk(vma->vm_mm, addr);
+	if (pmd && clone_pmd_is_huge(READ_ONCE(*pmd)))
 		clone_huge_split(vma, pmd, addr, MMLAB_CLONE_STAT_SOURCE_SPLITS);
 }
 
