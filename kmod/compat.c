@@ -63,6 +63,15 @@ int *mmlab_max_map_count __ro_after_init;
 unsigned long *mmlab_mmap_min_addr __ro_after_init;
 static struct percpu_counter *committed __ro_after_init;
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define NEW_ANON_RMAP "folio_add_new_anon_rmap"
+DEFINE_STATIC_CALL_NULL(mmlab_new_anon_rmap, folio_add_new_anon_rmap);
+#else
+#define NEW_ANON_RMAP "page_add_new_anon_rmap"
+DEFINE_STATIC_CALL_NULL(mmlab_new_anon_rmap, page_add_new_anon_rmap);
+#endif
+bool mmlab_has_new_anon_rmap __ro_after_init;
+
 bool mmlab_has_finish_fault __ro_after_init;
 bool mmlab_has_flush_tlb_mm_range __ro_after_init;
 bool mmlab_has_anon_alloc __ro_after_init;
@@ -224,6 +233,15 @@ void __init mmlab_compat_init(void)
 	}
 #endif
 
+	{
+		void *rmap = symbol_find(NEW_ANON_RMAP);
+
+		if (rmap) {
+			static_call_update(mmlab_new_anon_rmap, rmap);
+			mmlab_has_new_anon_rmap = mmlab_has_anon_alloc;
+		}
+	}
+
 #if ALLOC_SPLIT_PTLOCKS
 	{
 		void *alloc = symbol_find("ptlock_alloc");
@@ -270,16 +288,6 @@ static vm_fault_t anon_vma_ensure(struct vm_fault *vmf)
 	return ret;
 }
 
-static int page_charge(struct page *page, struct mm_struct *mm)
-{
-#ifdef CONFIG_MEMCG
-	if (!mem_cgroup_disabled())
-		return static_call(mmlab_mem_cgroup_charge)(page_folio(page),
-							    mm, GFP_KERNEL);
-#endif
-	return 0;
-}
-
 vm_fault_t mmlab_anon_alloc(struct vm_fault *vmf, struct page **ret_page)
 {
 	struct page *page;
@@ -292,7 +300,7 @@ vm_fault_t mmlab_anon_alloc(struct vm_fault *vmf, struct page **ret_page)
 	page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, vmf->vma, vmf->address);
 	if (!page)
 		return VM_FAULT_OOM;
-	if (page_charge(page, vmf->vma->vm_mm)) {
+	if (mmlab_page_charge(page, vmf->vma->vm_mm, GFP_KERNEL)) {
 		put_page(page);
 		return VM_FAULT_OOM;
 	}

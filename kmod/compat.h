@@ -444,6 +444,135 @@ static inline void mmlab_inode_init_times(struct inode *inode)
 #endif
 }
 
+/*
+ * What makes a new page anonymous memory: never exported, and in 6.3 ("mm/rmap:
+ * convert page_add_new_anon_rmap() ...") and 6.11 ("mm: extend rmap flags
+ * arguments for folio_add_new_anon_rmap") changed.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+DECLARE_STATIC_CALL(mmlab_new_anon_rmap, folio_add_new_anon_rmap);
+#else
+DECLARE_STATIC_CALL(mmlab_new_anon_rmap, page_add_new_anon_rmap);
+#endif
+/* It was found, and what mmlab_anon_alloc() needs. */
+extern bool mmlab_has_new_anon_rmap;
+
+static inline void mmlab_add_new_anon_rmap(struct page *page,
+					   struct vm_area_struct *vma,
+					   unsigned long addr)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	static_call(mmlab_new_anon_rmap)(page_folio(page), vma, addr,
+					 RMAP_EXCLUSIVE);
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	static_call(mmlab_new_anon_rmap)(page_folio(page), vma, addr);
+#else
+	static_call(mmlab_new_anon_rmap)(page, vma, addr);
+#endif
+}
+
+/* Charges a new page to the memory control group of @mm: 0 or an error. */
+static inline int mmlab_page_charge(struct page *page, struct mm_struct *mm,
+				    gfp_t gfp)
+{
+#ifdef CONFIG_MEMCG
+	if (!mem_cgroup_disabled())
+		return static_call(mmlab_mem_cgroup_charge)(page_folio(page),
+							    mm, gfp);
+#endif
+	return 0;
+}
+
+/*
+ * inc_mm_counter(): calls a trace point's function that is not exported. As for
+ * mmlab_rss_move(), counters are per CPU since 6.2.
+ */
+static inline void mmlab_rss_inc(struct mm_struct *mm, int member)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	percpu_counter_inc(&mm->rss_stat[member]);
+#else
+	atomic_long_inc(&mm->rss_stat.count[member]);
+#endif
+}
+
+/* vm_flags_init(): since 6.3, like vm_flags_set(). For a VMA nobody else sees. */
+static inline void mmlab_vm_flags_init(struct vm_area_struct *vma,
+				       unsigned long flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_init(vma, flags);
+#else
+	vma->vm_flags = flags;
+#endif
+}
+
+/* pte_mkwrite_novma(): pte_mkwrite() got a second argument in 6.6. */
+static inline pte_t mmlab_pte_mkwrite(pte_t pte)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	return pte_mkwrite_novma(pte);
+#else
+	return pte_mkwrite(pte);
+#endif
+}
+
+/* A fault under the lock of its VMA that is to come again lets go of it. */
+static inline void mmlab_fault_unlock(struct vm_fault *vmf)
+{
+#ifdef CONFIG_PER_VMA_LOCK
+	if (vmf->flags & FAULT_FLAG_VMA_LOCK) {
+		vma_end_read(vmf->vma);
+		return;
+	}
+#endif
+	mmap_read_unlock(vmf->vma->vm_mm);
+}
+
+/* Whether a fault holds mmap_lock, not only the lock of its VMA. */
+static inline bool mmlab_fault_has_mmap_lock(const struct vm_fault *vmf)
+{
+#ifdef CONFIG_PER_VMA_LOCK
+	return !(vmf->flags & FAULT_FLAG_VMA_LOCK);
+#else
+	return true;
+#endif
+}
+
+/*
+ * kmmio_handler(): what the fault entry calls before anything else, as long as
+ * somebody has registered a probe of memory-mapped input and output. It can be
+ * traced, and ftrace can call another function directly from its first
+ * instruction. That is done once, at load; nobody runs it until
+ * mmlab_fault_probe() registers a probe, which patches nothing.
+ */
+#if defined(CONFIG_MMIOTRACE) && \
+	defined(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)
+#define MMLAB_HAS_FAULT_DIVERT 1
+#else
+#define MMLAB_HAS_FAULT_DIVERT 0
+#endif
+
+/**
+ * mmlab_fault_divert() - have kmmio_handler() begin with a call of ours
+ * @target: assembly, called with the arguments of kmmio_handler(), and with its
+ *	return address above its own
+ *
+ * Return: 0; -EOPNOTSUPP if the kernel cannot, -EBUSY if somebody else traces
+ * that function; or an error of ftrace.
+ */
+int mmlab_fault_divert(void (*target)(void));
+void mmlab_fault_undivert(void (*target)(void));
+
+/**
+ * mmlab_fault_probe() - have the fault entry call kmmio_handler(), or no longer
+ * @on: which of them; never the same twice in a row
+ *
+ * Context: any in which spinlocks may be taken. Faults that began before go on.
+ * Return: 0 or an error; never fails with @on false.
+ */
+int mmlab_fault_probe(bool on);
+
 /**
  * mmlab_in_fault_on() - was this called from within the handling of a fault?
  * @vma: the VMA in question
