@@ -12,11 +12,12 @@
 
 #if MMLAB_HAS_FAULT_DIVERT
 #include <linux/ftrace.h>
-#include <linux/kprobes.h>
 #include <linux/mmiotrace.h>
 #include <linux/vmalloc.h>
 
 static struct ftrace_ops divert_ops;
+/* kmmio_count: declared for all, exported to none. */
+static const unsigned int *n_probes __ro_after_init;
 /* Any address that is mapped by single pages: its length is 0, it is not touched. */
 static struct kmmio_probe probe;
 
@@ -45,20 +46,21 @@ static void direct_unregister(unsigned long target)
 #endif
 
 /* Past the landing pad, if it has one: where ftrace puts its call. */
-static unsigned long handler_entry(void)
-{
-	struct kprobe kprobe = { .symbol_name = "kmmio_handler" };
-	unsigned long entry;
+static unsigned long entry __ro_after_init;
 
-	if (register_kprobe(&kprobe))
-		return 0;
-	entry = (unsigned long)kprobe.addr;
-	unregister_kprobe(&kprobe);
-	return entry;
+void __init mmlab_fault_divert_init(void)
+{
+	entry = (unsigned long)mmlab_symbol_find("kmmio_handler");
+	n_probes = mmlab_data_find("kmmio_count");
+}
+
+bool mmlab_fault_probed(void)
+{
+	return READ_ONCE(*n_probes) != 0;
 }
 
 /* A call of the target, and nothing that calls others before. */
-static bool entry_calls(unsigned long entry, unsigned long target)
+static bool entry_calls(unsigned long target)
 {
 	s32 offset;
 
@@ -68,10 +70,9 @@ static bool entry_calls(unsigned long entry, unsigned long target)
 
 int mmlab_fault_divert(void (*target)(void))
 {
-	unsigned long entry = handler_entry();
 	int err;
 
-	if (!entry)
+	if (!entry || !n_probes)
 		return -EOPNOTSUPP;
 	probe.addr = (unsigned long)vmalloc(PAGE_SIZE);
 	if (!probe.addr)
@@ -85,7 +86,7 @@ int mmlab_fault_divert(void (*target)(void))
 		goto free_filter;
 	/* Registering has overwritten all flags. */
 	divert_ops.flags |= FTRACE_OPS_FL_PERMANENT;
-	if (!entry_calls(entry, (unsigned long)target)) {
+	if (!entry_calls((unsigned long)target)) {
 		direct_unregister((unsigned long)target);
 		err = -EBUSY;
 		goto free_page;
@@ -113,6 +114,15 @@ int mmlab_fault_probe(bool on)
 	return 0;
 }
 #else
+void __init mmlab_fault_divert_init(void)
+{
+}
+
+bool mmlab_fault_probed(void)
+{
+	return false;
+}
+
 int mmlab_fault_divert(void (*target)(void))
 {
 	return -EOPNOTSUPP;

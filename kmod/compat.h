@@ -35,6 +35,10 @@
 /* Looks the symbols up. What could not be found shows in the predicates. */
 void mmlab_compat_init(void);
 
+/* For compat*.c alone, while the module is loaded: a function; also data. */
+void *mmlab_symbol_find(const char *name);
+void *mmlab_data_find(const char *name);
+
 /*
  * finish_fault(): never exported, its one user outside mm/ being built in.
  * Installs vmf->cow_page, or vmf->page for a read, with the accounting that
@@ -517,6 +521,56 @@ static inline pte_t mmlab_pte_mkwrite(pte_t pte)
 #endif
 }
 
+/**
+ * mmlab_lru_add_touched() - put a page on the LRU that has just been touched
+ * @folio: a new page, not on it yet
+ * @vm_flags: of its VMA
+ *
+ * As the kernel's own fault does it: with current->in_lru_fault set (since 6.1,
+ * "mm: multi-gen LRU: groundwork") the page joins the youngest generation.
+ */
+static inline void mmlab_lru_add_touched(struct folio *folio,
+					 unsigned long vm_flags)
+{
+#ifdef CONFIG_LRU_GEN
+	/* This may be a fault of a driver's that handles one. */
+	bool former = current->in_lru_fault;
+
+	current->in_lru_fault = !(vm_flags & (VM_SEQ_READ | VM_RAND_READ));
+	folio_add_lru(folio);
+	current->in_lru_fault = former;
+#else
+	folio_add_lru(folio);
+#endif
+}
+
+/*
+ * What it takes to give a process a copy of a page that it shared: telling those
+ * who have the entry in tables of their own, taking the old page's mapping
+ * back. None of it was ever exported; see compat-copy.c.
+ */
+extern bool mmlab_has_copy;
+void mmlab_copy_init(void);
+
+/**
+ * mmlab_invalidate_begin() - an entry is about to change
+ * @range: to be filled in
+ * @mm: the address space
+ * @addr: the page
+ *
+ * Context: nothing in it sleeps. Whoever would have to refuses.
+ * Return: 0, or -EAGAIN; then there is nothing to end.
+ */
+int mmlab_invalidate_begin(struct mmu_notifier_range *range,
+			   struct mm_struct *mm, unsigned long addr);
+void mmlab_invalidate_end(struct mmu_notifier_range *range);
+
+/* Clears an entry, whose lock is held, and flushes it: also from devices. */
+void mmlab_pte_clear_flush(struct mm_struct *mm, unsigned long addr,
+			   pte_t *ptep);
+/* Takes one mapping of an anonymous page back. */
+void mmlab_remove_rmap(struct page *page, struct vm_area_struct *vma);
+
 /* A fault under the lock of its VMA that is to come again lets go of it. */
 static inline void mmlab_fault_unlock(struct vm_fault *vmf)
 {
@@ -552,6 +606,10 @@ static inline bool mmlab_fault_has_mmap_lock(const struct vm_fault *vmf)
 #else
 #define MMLAB_HAS_FAULT_DIVERT 0
 #endif
+
+void mmlab_fault_divert_init(void);
+/* Whether somebody else, the mmiotrace tracer, has probes; ours are not in. */
+bool mmlab_fault_probed(void);
 
 /**
  * mmlab_fault_divert() - have kmmio_handler() begin with a call of ours

@@ -65,6 +65,9 @@ static void hook_update(void)
 
 	if (want == is_in)
 		return;
+	/* Its probes would not be found any more: the tracer was first. */
+	if (want && mmlab_fault_probed())
+		return;
 	if (want)
 		WRITE_ONCE(spf_diverted, 1);
 	/* Orders the store before the count, by its own lock. */
@@ -89,31 +92,45 @@ void spf_hook_regions_add(int n)
 	spin_unlock(&spf_hook_lock);
 }
 
-enum mmlab_spf_hook spf_hook_set(enum mmlab_spf_hook hook)
+int spf_hook_set(enum mmlab_spf_hook hook, u32 *ret_former)
 {
 	enum mmlab_spf_hook former;
+	int err = 0;
 
 	spin_lock(&spf_hook_lock);
 	former = setting;
 	setting = hook;
 	hook_update();
+	if (hook == MMLAB_SPF_HOOK_IN && !is_in) {
+		setting = former;
+		err = -EBUSY;
+	}
 	spin_unlock(&spf_hook_lock);
-	return former;
+	if (!err)
+		*ret_former = former;
+	return err;
 }
 
+/*
+ * Not with CONFIG_PREEMPT_RT: there the lock of a page table sleeps, which a
+ * fault without a lock must not.
+ */
 void spf_hook_init(void)
 {
 	spf_hook_works = spf_hook && mmlab_has_finish_fault &&
 			 mmlab_has_new_anon_rmap &&
+			 !IS_ENABLED(CONFIG_PREEMPT_RT) &&
 			 !cpu_feature_enabled(X86_FEATURE_XENPV) &&
 			 !mmlab_fault_divert(spf_divert);
 }
 
 void spf_hook_exit(void)
 {
+	u32 former;
+
 	if (!spf_hook_works)
 		return;
-	(void)spf_hook_set(MMLAB_SPF_HOOK_OUT);
+	(void)spf_hook_set(MMLAB_SPF_HOOK_OUT, &former);
 	/* Faults that still saw it in run with interrupts off, or preemption. */
 	synchronize_rcu();
 	mmlab_fault_undivert(spf_divert);

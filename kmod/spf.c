@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Speculative page faults: anonymous memory whose first touch is resolved before
- * mmap_lock or the lock of a VMA is taken. Here are the descriptors and the
- * commands; spf-region.c has the mappings, spf-fault.c the faults without a lock,
- * spf-hook.c the way there.
+ * Speculative page faults: anonymous memory whose first touches, and writes to
+ * pages that were shared by fork, are resolved before mmap_lock or the lock of a
+ * VMA is taken. Here are the descriptors and the commands; spf-region.c has the
+ * mappings, spf-fault.c the faults without a lock, spf-hook.c the way there.
  *
  * A region is one VMA. A fault of the kernel's own, which has found the VMA under
- * a lock, arms it: notes its bounds and protection. From then on a fault in it
+ * a lock, arms it: notes its bounds and protection. So does one that finds a page
+ * there, if it gets mmap_lock without waiting. From then on a fault
  * needs no lock but that of the page table, until somebody is about to change
  * the VMA or to free its page tables: that disarms it, and waits for faults in
  * progress. So all that speculation has to find out is whether the region is
@@ -16,35 +17,44 @@
  *
  *   mmap_lock of a process
  *   the lock of a VMA, where there is one
- *   regions_lock: the table of regions (writers), or
+ *   spaces_lock: address spaces and their regions (writers), or
  *   spf_hook_lock: see spf-hook.c, or
  *   spf_region.lock: arming and disarming. Held while waiting for spf_busy, so
  *	that nobody arms before the last fault of the former time has ended.
  *
  * and, in a fault without a lock: spf_busy, then the lock of a page table. Who
  * disarms holds no lock of a page table, nor any lock that the holder of one may
- * wait for; who is busy takes none of the locks above. Hence the wait ends.
+ * wait for; who is busy takes none of the locks above. Hence the wait ends. To
+ * arm the region, a fault takes the locks above before it is busy, mmap_lock only
+ * if that is free.
  *
  * Lifetimes:
- *   spf_region: from mmap, the copy of its VMA, or the first fault of a child,
- *	to .close of the VMA, and then an RCU grace period: faults find it in
- *	the table with interrupts off. It is not live by then.
+ *   spf_region: from mmap, the copy of its VMA, or the first fault after these
+ *	failed or in a child, to .close of the VMA, and then an RCU grace
+ *	period: faults find it with interrupts off. It is not live by then.
+ *   spf_space: from the first to the last region of an address space, then
+ *	until the kernel has seen nobody call its notifier, and an RCU grace
+ *	period. Removing the module waits for all of them.
  *   page tables, in a fault: as long as the region is live and spf_busy points
  *	to it. The notifier runs before they are freed or moved.
  *   anon_vma, in a fault: the VMA has it, and exists as long as the above.
  *   mm_struct: the notifier's, which a region holds.
  *   the module: regions have a file. A fault without a lock that found none is
- *	over when RCU says so; spf_hook_exit() waits.
+ *	over when RCU says so; spf_hook_exit() waits. A fault of the kernel's
+ *	that gives up its lock takes a reference to the file before: that is
+ *	dropped on the way back to user mode.
  *
  * Who disarms:
  *   the notifier: munmap and whatever maps over (before tables are freed), mremap
  *	(before they are moved), fork (before entries are copied: the child must
- *	not see a later write and miss an earlier), mprotect, clearing soft-dirty
- *	bits, the out-of-memory reaper, exit. Not for pages that are reclaimed,
+ *	not see a later write and miss an earlier), clearing soft-dirty bits,
+ *	the out-of-memory reaper. Not for pages that are reclaimed,
  *	discarded or copied: an entry that is none for a moment may be filled.
+ *	Nor for NUMA balancing, which changes entries alone.
  *   .mprotect: where no entry exists the notifier is not called.
  *   .open: a VMA is split, copied by mremap or by fork.
  *   .set_policy, .close.
+ *   At exit and exec nobody is left who could fault.
  * Each of the calls of a VMA has its lock for writing, or takes it: a fault
  * under that lock alone would arm it again with what is about to change.
  */
@@ -84,6 +94,8 @@ static u64 spf_caps(void)
 		caps |= MMLAB_SPF_CAP_VMA_LOCK;
 	if (regions_work())
 		caps |= MMLAB_SPF_CAP_REGIONS;
+	if (spf_hook_works && mmlab_has_copy)
+		caps |= MMLAB_SPF_CAP_COPY;
 	return caps;
 }
 
@@ -144,8 +156,7 @@ static int run_hook(union mmlab_arg *arg, struct mmlab_reply *reply)
 		return -EINVAL;
 	if (set->hook == MMLAB_SPF_HOOK_IN && !spf_hook_works)
 		return -EOPNOTSUPP;
-	set->former = spf_hook_set(set->hook);
-	return 0;
+	return spf_hook_set(set->hook, &set->former);
 }
 
 static int run_hold(union mmlab_arg *arg, struct mmlab_reply *reply)
@@ -224,6 +235,8 @@ static const char *const spf_stat_names[] = {
 	[MMLAB_SPF_STAT_PAGES_ALLOCATED] = "pages-allocated",
 	[MMLAB_SPF_STAT_PAGES_FREED] = "pages-freed",
 	[MMLAB_SPF_STAT_JOINED] = "joined",
+	[MMLAB_SPF_STAT_COPIED] = "copied",
+	[MMLAB_SPF_STAT_UNSERVED] = "unserved",
 };
 static_assert(ARRAY_SIZE(spf_stat_names) == MMLAB_SPF_N_STATS);
 

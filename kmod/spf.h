@@ -19,37 +19,56 @@
 #include "uapi/mmlab.h"
 
 /**
+ * struct spf_space - an address space that has regions
+ * @link: among those with the same hash, as long as there are regions; RCU
+ * @mm: the address space: @notifier keeps it allocated
+ * @regions: all of its regions; RCU
+ * @n_regions: how many; up to MMLAB_SPF_MAX_REGIONS, since faults search them
+ * @notifier: of the address space; every region holds it
+ * @rcu: frees it
+ */
+struct spf_space {
+	struct hlist_node link;
+	struct mm_struct *mm;
+	struct hlist_head regions;
+	unsigned int n_regions;
+	struct mmu_notifier notifier;
+	struct rcu_head rcu;
+};
+
+/**
  * struct spf_region - one VMA in which faults may be resolved without a lock
- * @link: among those whose address space has the same hash; RCU
- * @mm: its address space, to compare; the notifier keeps it allocated
+ * @link: among those of its address space; RCU
+ * @space: the address space
  * @start: its first address when it was made or armed last
  * @bytes: its length, the same
  * @lock: guards the change of @live, and all below it
  * @live: armed: what is below is that of the VMA, and stays so until it has
  *	become false and no CPU's spf_busy points here
  * @writable: faults may install writable entries
+ * @no_copies: somebody who is told of changed entries has to sleep for that
  * @shadow: as much of the VMA as rmap wants to see
  * @vma: the VMA itself; only for who holds its mmap_lock for writing
- * @notifier: of the address space; counted
  * @rcu: frees it
  */
 struct spf_region {
 	struct hlist_node link;
-	struct mm_struct *mm;
+	struct spf_space *space;
 	unsigned long start;
 	unsigned long bytes;
 	spinlock_t lock;
 	bool live;
 	bool writable;
+	bool no_copies;
 	struct vm_area_struct shadow;
 	struct vm_area_struct *vma;
-	struct mmu_notifier *notifier;
 	struct rcu_head rcu;
 };
 
 enum { SPF_HASH_BITS = 8 };
 
-extern struct hlist_head spf_regions[1 << SPF_HASH_BITS];
+/* Of struct spf_space. */
+extern struct hlist_head spf_spaces[1 << SPF_HASH_BITS];
 
 /* The region in which a CPU is resolving a fault now. */
 DECLARE_PER_CPU(struct spf_region *, spf_busy);
@@ -69,7 +88,7 @@ static __always_inline void spf_uncount(enum mmlab_spf_stat stat)
 static __always_inline struct hlist_head *spf_bucket(const struct mm_struct *mm)
 {
 	/* Consecutive objects of one slab differ from here on. */
-	return &spf_regions[((unsigned long)mm >> 7) &
+	return &spf_spaces[((unsigned long)mm >> 7) &
 			    ((1 << SPF_HASH_BITS) - 1)];
 }
 
@@ -78,12 +97,14 @@ enum mmlab_spf_mode spf_mode_of(const struct file *file);
 
 /* spf-region.c */
 int spf_mmap(struct file *file, struct vm_area_struct *vma);
+void spf_region_arm(struct spf_region *region, struct mm_struct *mm,
+		    unsigned long addr);
 void spf_region_exit(void);
 
 /* spf-hook.c */
 extern bool spf_hook_works;
 void spf_hook_regions_add(int n);
-enum mmlab_spf_hook spf_hook_set(enum mmlab_spf_hook hook);
+int spf_hook_set(enum mmlab_spf_hook hook, u32 *ret_former);
 void spf_hook_init(void);
 void spf_hook_exit(void);
 

@@ -7,30 +7,10 @@
 #include "test-spf.h"
 #include "test-zram.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #define GROUP "/sys/fs/cgroup/mmlab-spf"
 #define MB(n) ((size_t)(n) << 20)
-
-static void file_write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	EXPECT(fd >= 0);
-	EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	EXPECT(close(fd) == 0);
-}
-
-static unsigned long long file_read_number(const char *path)
-{
-	unsigned long long number;
-	FILE *file = fopen(path, "re");
-
-	EXPECT(file && fscanf(file, "%llu", &number) == 1);
-	EXPECT(fclose(file) == 0);
-	return number;
-}
 
 static void group_make(void)
 {
@@ -53,7 +33,7 @@ static void group_enter(void)
 
 static unsigned long long group_bytes(void)
 {
-	return file_read_number(GROUP "/memory.current");
+	return (unsigned long long)file_read_number(GROUP "/memory.current");
 }
 
 /* A process of its own in the group; the group goes after it. */
@@ -154,7 +134,8 @@ static void swapped_run(void)
 	file_write_text(GROUP "/memory.max", check_times(16, 4) == 16 ? "16M" :
 			"4M");
 	fill(memory, bytes, 3);
-	EXPECT(file_read_number(GROUP "/memory.swap.current") >= bytes / 4);
+	EXPECT(file_read_number(GROUP "/memory.swap.current") >=
+	       (long)bytes / 4);
 	fill_check(memory, bytes, 3);
 	/* Swapped pages are shared with a child, and discarded. */
 	pid = fork();
@@ -191,6 +172,68 @@ static void swapped(void)
 	}
 }
 
+/*
+ * Pages of the group's in its youngest generation, and in all: of the multi-gen
+ * LRU, which tells them for each group by its path, as lines of number, age,
+ * anonymous pages, pages of files.
+ */
+static void generations_read(unsigned long *ret_youngest,
+			     unsigned long *ret_all)
+{
+	FILE *file = fopen("/sys/kernel/debug/lru_gen", "re");
+	unsigned long anonymous, all = 0, youngest = 0;
+	bool inside = false;
+	char line[256];
+
+	if (!file)
+		SKIP("the kernel does not tell generations");
+	while (fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, "memcg", 5))
+			inside = strstr(line, "/mmlab-spf\n") != NULL;
+		else if (inside && sscanf(line, "%*u %*u %lu", &anonymous) == 1) {
+			all += anonymous;
+			youngest = anonymous;
+		}
+	}
+	EXPECT(fclose(file) == 0);
+	*ret_youngest = youngest;
+	*ret_all = all;
+}
+
+static void generations_run(void)
+{
+	const size_t n_pages = MB(4) / PAGE_BYTES;
+	unsigned long youngest, all;
+
+	fill(region(MB(4)), MB(4), 1);
+	generations_read(&youngest, &all);
+	/* Some are still in lists of CPUs; others are of no region. */
+	EXPECT(all >= n_pages - 256);
+	EXPECT(youngest >= n_pages - 256);
+}
+
+/* A page that was just touched is as young as one of the kernel's own faults. */
+static void generations(void)
+{
+	static const char enabled[] = "/sys/kernel/mm/lru_gen/enabled";
+	FILE *file = fopen(enabled, "re");
+	int bits, status;
+
+	if (!file)
+		SKIP("no multi-gen LRU");
+	EXPECT(fscanf(file, "%i", &bits) == 1);
+	EXPECT(fclose(file) == 0);
+	if (bits == 0) {
+		if (!code_may_be_patched())
+			SKIP("the multi-gen LRU is off, and there are several CPUs");
+		file_write_text(enabled, "y");
+	}
+	status = in_group(generations_run);
+	EXPECT(WIFEXITED(status));
+	if (WEXITSTATUS(status))
+		_exit(WEXITSTATUS(status));
+}
+
 /* Pages that somebody refers to for long stay where they are. */
 static void referred_to(void)
 {
@@ -215,6 +258,7 @@ static const struct {
 	{ "charged", charged },
 	{ "limited", limited },
 	{ "swapped", swapped },
+	{ "generations", generations },
 	{ "referred-to", referred_to },
 };
 

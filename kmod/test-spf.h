@@ -7,11 +7,11 @@
 #define MMLAB_TEST_SPF_H
 
 #include <setjmp.h>
-#include <sys/resource.h>
 
 #define CHECK_MECH MMLAB_MECH_SPF
 #define CHECK_N_LIVE 3
 #include "test-check.h"
+#include "test-files.h"
 
 enum { PAGE_BYTES = 4096, TABLE_BYTES = 2 << 20, TABLE_PAGES = 512 };
 
@@ -20,12 +20,20 @@ static const int rw = PROT_READ | PROT_WRITE;
 /* The mode under test. */
 static enum mmlab_spf_mode mode = MMLAB_SPF_SPECULATIVE;
 
-static inline bool hook_works(void)
+/* Whether it does here what its name says. */
+static bool speculates;
+
+static inline uint64_t capabilities(void)
 {
 	uint64_t caps;
 
 	EXPECT(mmlab_query(MMLAB_MECH_SPF, &caps) == 0);
-	return caps & MMLAB_SPF_CAP_HOOK;
+	return caps;
+}
+
+static inline bool hook_works(void)
+{
+	return capabilities() & MMLAB_SPF_CAP_HOOK;
 }
 
 static inline int create(void)
@@ -109,14 +117,6 @@ static inline int access_signal(volatile unsigned char *byte, bool write)
 	return signal;
 }
 
-static inline long minor_faults(void)
-{
-	struct rusage usage;
-
-	EXPECT(getrusage(RUSAGE_SELF, &usage) == 0);
-	return usage.ru_minflt;
-}
-
 /* How much a counter moved. */
 static inline uint64_t since(const uint64_t before[CHECK_MAX_STATS],
 			     unsigned int stat)
@@ -126,6 +126,10 @@ static inline uint64_t since(const uint64_t before[CHECK_MAX_STATS],
 
 #define EXPECT_SINCE(before, stat, value) \
 	EXPECT_EQ(since(before, MMLAB_SPF_STAT_##stat), value)
+
+/* What a counter must have moved by, if this mode speculates here. */
+#define EXPECT_SPECULATED(before, stat, value) \
+	EXPECT_SINCE(before, stat, speculates ? (value) : 0)
 
 /* Faults in a region that were not resolved without a lock. */
 static inline uint64_t fallbacks_since(const uint64_t before[CHECK_MAX_STATS])
@@ -145,12 +149,63 @@ static inline bool pages_balance(void)
 
 	check_stats(now);
 	if (now[MMLAB_SPF_STAT_PAGES_ALLOCATED] ==
-	    now[MMLAB_SPF_STAT_FIRST_TOUCH] +
+	    now[MMLAB_SPF_STAT_FIRST_TOUCH] + now[MMLAB_SPF_STAT_COPIED] +
 	    now[MMLAB_SPF_STAT_PAGES_FREED] &&
 	    now[MMLAB_SPF_STAT_HOOKED] == 0)
 		return true;
 	printf("not ok - pages allocated are not pages used and pages freed\n");
 	return false;
+}
+
+static inline void touch_all(unsigned char *memory, size_t bytes, bool write)
+{
+	for (size_t i = 0; i < bytes; i += PAGE_BYTES) {
+		EXPECT_EQ(look(memory + i + i / PAGE_BYTES % PAGE_BYTES), 0);
+		if (write)
+			set(memory + i, (unsigned char)(i / PAGE_BYTES + 1));
+	}
+}
+
+static inline void content_check(unsigned char *memory, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i += PAGE_BYTES)
+		EXPECT_EQ(look(memory + i), (unsigned char)(i / PAGE_BYTES + 1));
+}
+
+/* Checks that run in each mode. */
+struct mode_check {
+	const char *name;
+	void (*run)(void);
+};
+
+static void (*mode_present)(void);
+
+static inline void mode_run(void)
+{
+	speculates = mode == MMLAB_SPF_SPECULATIVE && hook_works();
+	mode_present();
+}
+
+/* Those whose names contain a word. Return: the status to exit with. */
+static inline int modes_run(const struct mode_check *checks, size_t n,
+			    const char *wanted)
+{
+	static const char *const names[] = { "normal", "speculative",
+					     "mmap-lock" };
+
+	check_begin();
+	for (unsigned int m = 0; m < 3; m++) {
+		mode = m;
+		for (size_t i = 0; i < n; i++) {
+			if (!strstr(checks[i].name, wanted))
+				continue;
+			mode_present = checks[i].run;
+			check_run(checks[i].name, names[m], mode_run);
+		}
+	}
+	if (!pages_balance())
+		return 1;
+	return check_finish();
 }
 
 #endif /* MMLAB_TEST_SPF_H */

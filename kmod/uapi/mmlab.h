@@ -852,8 +852,8 @@ struct mmlab_clone_map {
 };
 
 /*
- * Speculative page faults: anonymous memory whose first touch is resolved
- * before mmap_lock or the lock of a VMA is taken.
+ * Speculative page faults: anonymous memory whose first touches, and writes to
+ * pages shared by fork, are resolved before mmap_lock or the lock of a VMA is taken.
  *
  * A region is a mapping, by mmap(2) with MAP_PRIVATE, of a descriptor made by
  * SPF_CREATE; a descriptor can be mapped any number of times, by any process that
@@ -863,13 +863,20 @@ struct mmlab_clone_map {
  *
  *   EINVAL  mmap: shared, or executable (some kernels: EPERM)
  *
+ * Of each process MMLAB_SPF_MAX_REGIONS mappings in mode SPECULATIVE, or pieces of
+ * mappings that were cut, are served so; others are left to the kernel as long
+ * as they exist.
+ *
  * Different from MAP_ANONYMOUS: a first touch that reads allocates a page, too;
  * there are no huge pages; mremap(2) cannot make it longer (EFAULT); mlock(2)
- * and MADV_MERGEABLE change nothing; MADV_FREE is refused (EINVAL);
+ * and MADV_MERGEABLE change nothing; MADV_FREE is refused (EINVAL), and so is
+ * MADV_DODUMP, so that MADV_DONTDUMP cannot be taken back;
  * mprotect(2) with PROT_EXEC fails with EACCES. A fault that was resolved
  * speculatively is in getrusage(2) and in pgfault of /proc/vmstat, but in no
  * event of perf and not in pgfault of a memory control group.
  */
+
+#define MMLAB_SPF_MAX_REGIONS 64
 
 /* How faults in the regions of a descriptor are resolved. */
 enum mmlab_spf_mode {
@@ -894,6 +901,8 @@ enum mmlab_spf_mode {
 #define MMLAB_SPF_CAP_VMA_LOCK (1ULL << 1)
 /* Regions work at all. */
 #define MMLAB_SPF_CAP_REGIONS (1ULL << 2)
+/* Copies of shared pages can be made without a lock. */
+#define MMLAB_SPF_CAP_COPY (1ULL << 3)
 
 enum mmlab_spf_stat {
 	/* Descriptors alive now: neither closed nor mapped. */
@@ -910,7 +919,10 @@ enum mmlab_spf_stat {
 	/* Times that the hook was put in, and taken out. */
 	MMLAB_SPF_STAT_HOOK_IN = 6,
 	MMLAB_SPF_STAT_HOOK_OUT = 7,
-	/* Faults resolved without a lock: first touches; pages made writable. */
+	/*
+	 * Faults resolved without a lock: first touches; the process's own
+	 * pages made writable; and COPIED, below.
+	 */
 	MMLAB_SPF_STAT_FIRST_TOUCH = 8,
 	MMLAB_SPF_STAT_REUSED = 9,
 	/* Faults that found the page when they were about to install one. */
@@ -920,11 +932,14 @@ enum mmlab_spf_stat {
 	 * where faults must not be handled, or came with interrupts off;
 	 */
 	MMLAB_SPF_STAT_FALLBACK_CONTEXT = 11,
-	/* no fault of the kernel's since the mapping was made or changed; */
+	/*
+	 * no first touch that the kernel resolved since the mapping was made
+	 * or changed, and no page is there, or mmap_lock is taken;
+	 */
 	MMLAB_SPF_STAT_FALLBACK_DISARMED = 12,
 	/* no page table; */
 	MMLAB_SPF_STAT_FALLBACK_TABLE = 13,
-	/* a page that is there, and must be copied or is not accessible; */
+	/* a page that is there, and is not accessible or not plain memory; */
 	MMLAB_SPF_STAT_FALLBACK_PRESENT = 14,
 	/* a page that is swapped out, or being moved; */
 	MMLAB_SPF_STAT_FALLBACK_SWAPPED = 15,
@@ -941,12 +956,19 @@ enum mmlab_spf_stat {
 	MMLAB_SPF_STAT_DISARMED = 21,
 	/*
 	 * Pages allocated without a lock, and those freed unused. The rest,
-	 * FIRST_TOUCH, became the process's.
+	 * FIRST_TOUCH and COPIED, became the process's.
 	 */
 	MMLAB_SPF_STAT_PAGES_ALLOCATED = 22,
 	MMLAB_SPF_STAT_PAGES_FREED = 23,
-	/* Regions that a child of fork inherited and that can be served now. */
+	/*
+	 * Mappings that can be served only since their first fault: a child of
+	 * fork inherited them, or a signal came while they were made.
+	 */
 	MMLAB_SPF_STAT_JOINED = 24,
+	/* Faults resolved without a lock: copies of pages shared with others. */
+	MMLAB_SPF_STAT_COPIED = 25,
+	/* Mappings that the kernel serves for good: there were enough. */
+	MMLAB_SPF_STAT_UNSERVED = 26,
 	MMLAB_SPF_N_STATS
 };
 
@@ -983,8 +1005,8 @@ enum mmlab_spf_hook {
  * @size: in: sizeof(struct mmlab_spf_hook_set)
  * @flags: in: 0, else EOPNOTSUPP
  * @hook: in: an enum mmlab_spf_hook, for the whole system until the next
- *	call; EINVAL if there is no such value; EOPNOTSUPP for IN without
- *	MMLAB_SPF_CAP_HOOK
+ *	call; EINVAL if there is no such value; for IN, EOPNOTSUPP without
+ *	MMLAB_SPF_CAP_HOOK, and EBUSY while the mmiotrace tracer is in use
  * @former: out: what was set before
  *
  * Putting the hook in or out changes a number; no code is patched. Faults that
