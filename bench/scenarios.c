@@ -3,7 +3,7 @@
 #include "scenario.h"
 
 extern const struct mmlab_scenario stock_scenario, refpage_scenario, refpage_app_scenario, ipc_scenario;
-extern const struct mmlab_scenario lock_scenario, fanout_scenario, clone_scenario;
+extern const struct mmlab_scenario lock_scenario, fanout_scenario, clone_scenario, faultmix_scenario;
 
 const struct mmlab_scenario *const mmlab_scenarios[] = {
 	&stock_scenario,
@@ -13,5 +13,6 @@ const struct mmlab_scenario *const mmlab_scenarios[] = {
 	&ipc_scenario,
 	&fanout_scenario,
 	&clone_scenario,
+	&faultmix_scenario,
 	NULL,
 };

@@ -7,7 +7,7 @@
 
 #include "scenario.h"
 
-#define MMLAB_MAX_AXES   8
+#define MMLAB_MAX_AXES   12
 #define MMLAB_MAX_POINTS 64 /* on one axis */
 
 struct mmlab_point {

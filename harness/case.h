@@ -7,7 +7,7 @@
 #include "axis.h"
 #include "scenario.h"
 
-#define MMLAB_MAX_METRICS 20 /* a scenario's own */
+#define MMLAB_MAX_METRICS 32 /* a scenario's own */
 #define MMLAB_MAX_TASKS   64
 #define MMLAB_REASON_BYTES 256
 

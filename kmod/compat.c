@@ -57,11 +57,21 @@ DEFINE_STATIC_CALL_NULL(mmlab_get_unmapped_area_vmflags, __get_unmapped_area);
 #endif
 DEFINE_STATIC_CALL_NULL(mmlab_enough_memory, __vm_enough_memory);
 DEFINE_STATIC_CALL_NULL(mmlab_kallsyms_lookup_name, kallsyms_lookup_name);
+static bool has_kallsyms __ro_after_init;
 
 spinlock_t *mmlab_mmlist_lock __ro_after_init;
 int *mmlab_max_map_count __ro_after_init;
 unsigned long *mmlab_mmap_min_addr __ro_after_init;
 static struct percpu_counter *committed __ro_after_init;
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define NEW_ANON_RMAP "folio_add_new_anon_rmap"
+DEFINE_STATIC_CALL_NULL(mmlab_new_anon_rmap, folio_add_new_anon_rmap);
+#else
+#define NEW_ANON_RMAP "page_add_new_anon_rmap"
+DEFINE_STATIC_CALL_NULL(mmlab_new_anon_rmap, page_add_new_anon_rmap);
+#endif
+bool mmlab_has_new_anon_rmap __ro_after_init;
 
 bool mmlab_has_finish_fault __ro_after_init;
 bool mmlab_has_flush_tlb_mm_range __ro_after_init;
@@ -84,7 +94,7 @@ bool mmlab_has_in_fault(void)
 	return fault_bytes != 0;
 }
 
-static void *__init symbol_find(const char *name)
+void *__init mmlab_symbol_find(const char *name)
 {
 	struct kprobe probe = { .symbol_name = name };
 	void *addr;
@@ -115,9 +125,9 @@ static void __init fault_range_find(void)
 
 static void __init host_mm_find(void *prepare)
 {
-	void *alloc = symbol_find("mm_alloc");
-	void *protect = symbol_find("__x64_sys_mprotect");
-	void *advise = symbol_find("__x64_sys_madvise");
+	void *alloc = mmlab_symbol_find("mm_alloc");
+	void *protect = mmlab_symbol_find("__x64_sys_mprotect");
+	void *advise = mmlab_symbol_find("__x64_sys_madvise");
 
 	/* A paravirtual guest of Xen has to announce every page table. */
 	if (!prepare || !alloc || !protect || !advise ||
@@ -133,21 +143,31 @@ static void __init host_mm_find(void *prepare)
  * A probe finds functions only; the table of symbols, itself found by a probe,
  * knows data as well.
  */
+void *__init mmlab_data_find(const char *name)
+{
+	void *lookup;
+
+	if (!has_kallsyms) {
+		lookup = mmlab_symbol_find("kallsyms_lookup_name");
+		if (!lookup)
+			return NULL;
+		static_call_update(mmlab_kallsyms_lookup_name, lookup);
+		has_kallsyms = true;
+	}
+	return (void *)static_call(mmlab_kallsyms_lookup_name)(name);
+}
+
 static bool __init clone_find(void)
 {
-	void *lookup = symbol_find("kallsyms_lookup_name");
 	void *found;
 
 	/* Without it, devices that share the address space would not be told. */
-	if (!lookup || !mmlab_has_host_mm || !mmlab_has_flush_tlb_mm_range)
+	if (!mmlab_has_host_mm || !mmlab_has_flush_tlb_mm_range)
 		return false;
-	static_call_update(mmlab_kallsyms_lookup_name, lookup);
 
-#define data_find(name)	\
-	((void *)static_call(mmlab_kallsyms_lookup_name)(name))
 #define call_find(key, name)						\
 do {									\
-	found = data_find(name);					\
+	found = mmlab_data_find(name);					\
 	if (!found)							\
 		return false;						\
 	static_call_update(key, found);					\
@@ -184,20 +204,19 @@ do {									\
 	call_find(mmlab_get_unmapped_area_vmflags, "__get_unmapped_area");
 #endif
 #undef call_find
-	mmlab_mmlist_lock = data_find("mmlist_lock");
-	mmlab_max_map_count = data_find("sysctl_max_map_count");
-	mmlab_mmap_min_addr = data_find("mmap_min_addr");
-	committed = data_find("vm_committed_as");
-#undef data_find
+	mmlab_mmlist_lock = mmlab_data_find("mmlist_lock");
+	mmlab_max_map_count = mmlab_data_find("sysctl_max_map_count");
+	mmlab_mmap_min_addr = mmlab_data_find("mmap_min_addr");
+	committed = mmlab_data_find("vm_committed_as");
 	return mmlab_mmlist_lock && mmlab_max_map_count &&
 	       mmlab_mmap_min_addr && committed;
 }
 
 void __init mmlab_compat_init(void)
 {
-	void *finish = symbol_find("finish_fault");
-	void *flush = symbol_find("flush_tlb_mm_range");
-	void *prepare = symbol_find("__anon_vma_prepare");
+	void *finish = mmlab_symbol_find("finish_fault");
+	void *flush = mmlab_symbol_find("flush_tlb_mm_range");
+	void *prepare = mmlab_symbol_find("__anon_vma_prepare");
 
 	if (finish) {
 		static_call_update(mmlab_finish_fault, finish);
@@ -215,7 +234,7 @@ void __init mmlab_compat_init(void)
 	}
 #ifdef CONFIG_MEMCG
 	{
-		void *charge = symbol_find("__mem_cgroup_charge");
+		void *charge = mmlab_symbol_find("__mem_cgroup_charge");
 
 		if (charge)
 			static_call_update(mmlab_mem_cgroup_charge, charge);
@@ -224,10 +243,19 @@ void __init mmlab_compat_init(void)
 	}
 #endif
 
+	{
+		void *rmap = mmlab_symbol_find(NEW_ANON_RMAP);
+
+		if (rmap) {
+			static_call_update(mmlab_new_anon_rmap, rmap);
+			mmlab_has_new_anon_rmap = mmlab_has_anon_alloc;
+		}
+	}
+
 #if ALLOC_SPLIT_PTLOCKS
 	{
-		void *alloc = symbol_find("ptlock_alloc");
-		void *free = symbol_find("ptlock_free");
+		void *alloc = mmlab_symbol_find("ptlock_alloc");
+		void *free = mmlab_symbol_find("ptlock_free");
 
 		if (alloc && free) {
 			static_call_update(mmlab_ptlock_alloc, alloc);
@@ -239,6 +267,8 @@ void __init mmlab_compat_init(void)
 
 	host_mm_find(prepare);
 	mmlab_has_clone = clone_find();
+	mmlab_copy_init();
+	mmlab_fault_divert_init();
 
 	if (IS_ENABLED(CONFIG_STACKTRACE))
 		fault_range_find();
@@ -270,16 +300,6 @@ static vm_fault_t anon_vma_ensure(struct vm_fault *vmf)
 	return ret;
 }
 
-static int page_charge(struct page *page, struct mm_struct *mm)
-{
-#ifdef CONFIG_MEMCG
-	if (!mem_cgroup_disabled())
-		return static_call(mmlab_mem_cgroup_charge)(page_folio(page),
-							    mm, GFP_KERNEL);
-#endif
-	return 0;
-}
-
 vm_fault_t mmlab_anon_alloc(struct vm_fault *vmf, struct page **ret_page)
 {
 	struct page *page;
@@ -292,7 +312,7 @@ vm_fault_t mmlab_anon_alloc(struct vm_fault *vmf, struct page **ret_page)
 	page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, vmf->vma, vmf->address);
 	if (!page)
 		return VM_FAULT_OOM;
-	if (page_charge(page, vmf->vma->vm_mm)) {
+	if (mmlab_page_charge(page, vmf->vma->vm_mm, GFP_KERNEL)) {
 		put_page(page);
 		return VM_FAULT_OOM;
 	}

@@ -35,6 +35,10 @@
 /* Looks the symbols up. What could not be found shows in the predicates. */
 void mmlab_compat_init(void);
 
+/* For compat*.c alone, while the module is loaded: a function; also data. */
+void *mmlab_symbol_find(const char *name);
+void *mmlab_data_find(const char *name);
+
 /*
  * finish_fault(): never exported, its one user outside mm/ being built in.
  * Installs vmf->cow_page, or vmf->page for a read, with the accounting that
@@ -443,6 +447,189 @@ static inline void mmlab_inode_init_times(struct inode *inode)
 	inode->i_ctime = inode->i_atime;
 #endif
 }
+
+/*
+ * What makes a new page anonymous memory: never exported, and in 6.3 ("mm/rmap:
+ * convert page_add_new_anon_rmap() ...") and 6.11 ("mm: extend rmap flags
+ * arguments for folio_add_new_anon_rmap") changed.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+DECLARE_STATIC_CALL(mmlab_new_anon_rmap, folio_add_new_anon_rmap);
+#else
+DECLARE_STATIC_CALL(mmlab_new_anon_rmap, page_add_new_anon_rmap);
+#endif
+/* It was found, and what mmlab_anon_alloc() needs. */
+extern bool mmlab_has_new_anon_rmap;
+
+static inline void mmlab_add_new_anon_rmap(struct page *page,
+					   struct vm_area_struct *vma,
+					   unsigned long addr)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	static_call(mmlab_new_anon_rmap)(page_folio(page), vma, addr,
+					 RMAP_EXCLUSIVE);
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	static_call(mmlab_new_anon_rmap)(page_folio(page), vma, addr);
+#else
+	static_call(mmlab_new_anon_rmap)(page, vma, addr);
+#endif
+}
+
+/* Charges a new page to the memory control group of @mm: 0 or an error. */
+static inline int mmlab_page_charge(struct page *page, struct mm_struct *mm,
+				    gfp_t gfp)
+{
+#ifdef CONFIG_MEMCG
+	if (!mem_cgroup_disabled())
+		return static_call(mmlab_mem_cgroup_charge)(page_folio(page),
+							    mm, gfp);
+#endif
+	return 0;
+}
+
+/*
+ * inc_mm_counter(): calls a trace point's function that is not exported. As for
+ * mmlab_rss_move(), counters are per CPU since 6.2.
+ */
+static inline void mmlab_rss_inc(struct mm_struct *mm, int member)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	percpu_counter_inc(&mm->rss_stat[member]);
+#else
+	atomic_long_inc(&mm->rss_stat.count[member]);
+#endif
+}
+
+/* vm_flags_init(): since 6.3, like vm_flags_set(). For a VMA nobody else sees. */
+static inline void mmlab_vm_flags_init(struct vm_area_struct *vma,
+				       unsigned long flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_init(vma, flags);
+#else
+	vma->vm_flags = flags;
+#endif
+}
+
+/* pte_mkwrite_novma(): pte_mkwrite() got a second argument in 6.6. */
+static inline pte_t mmlab_pte_mkwrite(pte_t pte)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	return pte_mkwrite_novma(pte);
+#else
+	return pte_mkwrite(pte);
+#endif
+}
+
+/**
+ * mmlab_lru_add_touched() - put a page on the LRU that has just been touched
+ * @folio: a new page, not on it yet
+ * @vm_flags: of its VMA
+ *
+ * As the kernel's own fault does it: with current->in_lru_fault set (since 6.1,
+ * "mm: multi-gen LRU: groundwork") the page joins the youngest generation.
+ */
+static inline void mmlab_lru_add_touched(struct folio *folio,
+					 unsigned long vm_flags)
+{
+#ifdef CONFIG_LRU_GEN
+	/* This may be a fault of a driver's that handles one. */
+	bool former = current->in_lru_fault;
+
+	current->in_lru_fault = !(vm_flags & (VM_SEQ_READ | VM_RAND_READ));
+	folio_add_lru(folio);
+	current->in_lru_fault = former;
+#else
+	folio_add_lru(folio);
+#endif
+}
+
+/*
+ * What it takes to give a process a copy of a page that it shared: telling those
+ * who have the entry in tables of their own, taking the old page's mapping
+ * back. None of it was ever exported; see compat-copy.c.
+ */
+extern bool mmlab_has_copy;
+void mmlab_copy_init(void);
+
+/**
+ * mmlab_invalidate_begin() - an entry is about to change
+ * @range: to be filled in
+ * @mm: the address space
+ * @addr: the page
+ *
+ * Context: nothing in it sleeps. Whoever would have to refuses.
+ * Return: 0, or -EAGAIN; then there is nothing to end.
+ */
+int mmlab_invalidate_begin(struct mmu_notifier_range *range,
+			   struct mm_struct *mm, unsigned long addr);
+void mmlab_invalidate_end(struct mmu_notifier_range *range);
+
+/* Clears an entry, whose lock is held, and flushes it: also from devices. */
+void mmlab_pte_clear_flush(struct mm_struct *mm, unsigned long addr,
+			   pte_t *ptep);
+/* Takes one mapping of an anonymous page back. */
+void mmlab_remove_rmap(struct page *page, struct vm_area_struct *vma);
+
+/* A fault under the lock of its VMA that is to come again lets go of it. */
+static inline void mmlab_fault_unlock(struct vm_fault *vmf)
+{
+#ifdef CONFIG_PER_VMA_LOCK
+	if (vmf->flags & FAULT_FLAG_VMA_LOCK) {
+		vma_end_read(vmf->vma);
+		return;
+	}
+#endif
+	mmap_read_unlock(vmf->vma->vm_mm);
+}
+
+/* Whether a fault holds mmap_lock, not only the lock of its VMA. */
+static inline bool mmlab_fault_has_mmap_lock(const struct vm_fault *vmf)
+{
+#ifdef CONFIG_PER_VMA_LOCK
+	return !(vmf->flags & FAULT_FLAG_VMA_LOCK);
+#else
+	return true;
+#endif
+}
+
+/*
+ * kmmio_handler(): what the fault entry calls before anything else, as long as
+ * somebody has registered a probe of memory-mapped input and output. It can be
+ * traced, and ftrace can call another function directly from its first
+ * instruction. That is done once, at load; nobody runs it until
+ * mmlab_fault_probe() registers a probe, which patches nothing.
+ */
+#if defined(CONFIG_MMIOTRACE) && \
+	defined(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)
+#define MMLAB_HAS_FAULT_DIVERT 1
+#else
+#define MMLAB_HAS_FAULT_DIVERT 0
+#endif
+
+void mmlab_fault_divert_init(void);
+/* Whether somebody else, the mmiotrace tracer, has probes; ours are not in. */
+bool mmlab_fault_probed(void);
+
+/**
+ * mmlab_fault_divert() - have kmmio_handler() begin with a call of ours
+ * @target: assembly, called with the arguments of kmmio_handler(), and with its
+ *	return address above its own
+ *
+ * Return: 0; -EOPNOTSUPP if the kernel cannot, -EBUSY if somebody else traces
+ * that function; or an error of ftrace.
+ */
+int mmlab_fault_divert(void (*target)(void));
+void mmlab_fault_undivert(void (*target)(void));
+
+/**
+ * mmlab_fault_probe() - have the fault entry call kmmio_handler(), or no longer
+ * @on: which of them; never the same twice in a row
+ *
+ * Context: any in which spinlocks may be taken. Faults that began before go on.
+ * Return: 0 or an error; never fails with @on false.
+ */
+int mmlab_fault_probe(bool on);
 
 /**
  * mmlab_in_fault_on() - was this called from within the handling of a fault?

@@ -25,6 +25,8 @@ static const struct mmlab_mech *const mechs[] = {
 	&mmlab_lockbuf_mech,
 	&mmlab_mshare_mech,
 	&mmlab_clone_mech,
+	&mmlab_spf_mech,
+	&mmlab_arena_mech,
 };
 
 static const struct mmlab_mech *mech_find(u32 id)

@@ -32,6 +32,10 @@ union mmlab_arg {
 	struct mmlab_mshare_adopt mshare_adopt;
 	struct mmlab_mshare_populate mshare_populate;
 	struct mmlab_clone_map clone_map;
+	struct mmlab_spf_create spf_create;
+	struct mmlab_spf_hook_set spf_hook;
+	struct mmlab_spf_hold spf_hold;
+	struct mmlab_arena_create arena_create;
 };
 
 /**
@@ -99,5 +103,7 @@ extern const struct mmlab_mech mmlab_refpage_mech;
 extern const struct mmlab_mech mmlab_lockbuf_mech;
 extern const struct mmlab_mech mmlab_mshare_mech;
 extern const struct mmlab_mech mmlab_clone_mech;
+extern const struct mmlab_mech mmlab_spf_mech;
+extern const struct mmlab_mech mmlab_arena_mech;
 
 #endif /* MMLAB_MMLAB_H */

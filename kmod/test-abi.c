@@ -25,6 +25,10 @@ static const unsigned long commands[] = {
 	MMLAB_IOC_MSHARE_INFO,
 	MMLAB_IOC_MSHARE_ADOPT,
 	MMLAB_IOC_CLONE_MAP,
+	MMLAB_IOC_SPF_CREATE,
+	MMLAB_IOC_SPF_HOOK,
+	MMLAB_IOC_SPF_HOLD,
+	MMLAB_IOC_ARENA_CREATE,
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -46,6 +50,10 @@ static const uint32_t struct_bytes[] = {
 	sizeof(struct mmlab_mshare_info),
 	sizeof(struct mmlab_mshare_adopt),
 	sizeof(struct mmlab_clone_map),
+	sizeof(struct mmlab_spf_create),
+	sizeof(struct mmlab_spf_hook_set),
+	sizeof(struct mmlab_spf_hold),
+	sizeof(struct mmlab_arena_create),
 };
 
 static void device_is_private(void)
@@ -184,11 +192,14 @@ static void flag_unknown(void)
 			};
 
 			/* Known, and the rest of the struct is refused. */
-			if (commands[i] == MMLAB_IOC_LOCKBUF_CREATE && bit < 2)
-				error = EINVAL;
-			EXPECT_ERRNO(ioctl(device, commands[i], &any), error);
-			if (commands[i] == MMLAB_IOC_LOCKBUF_CREATE)
-				error = EOPNOTSUPP;
+			if ((commands[i] == MMLAB_IOC_LOCKBUF_CREATE &&
+			     bit < 2) ||
+			    (commands[i] == MMLAB_IOC_ARENA_CREATE && bit < 1))
+				EXPECT_ERRNO(ioctl(device, commands[i], &any),
+					     EINVAL);
+			else
+				EXPECT_ERRNO(ioctl(device, commands[i], &any),
+					     error);
 		}
 	}
 }

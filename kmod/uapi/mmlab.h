@@ -56,6 +56,10 @@
 #define MMLAB_IOC_MSHARE_ADOPT _IO(MMLAB_IOC_MAGIC, 0xB4)
 #define MMLAB_IOC_MSHARE_POPULATE _IO(MMLAB_IOC_MAGIC, 0xB5)
 #define MMLAB_IOC_CLONE_MAP _IO(MMLAB_IOC_MAGIC, 0xC0)
+#define MMLAB_IOC_SPF_CREATE _IO(MMLAB_IOC_MAGIC, 0xD0)
+#define MMLAB_IOC_SPF_HOOK _IO(MMLAB_IOC_MAGIC, 0xD1)
+#define MMLAB_IOC_SPF_HOLD _IO(MMLAB_IOC_MAGIC, 0xD2)
+#define MMLAB_IOC_ARENA_CREATE _IO(MMLAB_IOC_MAGIC, 0xE0)
 
 /*
  * These go to the descriptor of a lockable buffer, not to the device. Their
@@ -68,12 +72,22 @@
 #define MMLAB_IOC_LOCKBUF_NOP _IO(MMLAB_IOC_MAGIC, 0xA4)
 #define MMLAB_IOC_LOCKBUF_FLUSH _IO(MMLAB_IOC_MAGIC, 0xA5)
 
+/* These go to the descriptor of an arena and take a struct. */
+#define MMLAB_IOC_ARENA_MAP _IO(MMLAB_IOC_MAGIC, 0xE1)
+#define MMLAB_IOC_ARENA_UNMAP _IO(MMLAB_IOC_MAGIC, 0xE2)
+#define MMLAB_IOC_ARENA_PROTECT _IO(MMLAB_IOC_MAGIC, 0xE3)
+#define MMLAB_IOC_ARENA_POPULATE _IO(MMLAB_IOC_MAGIC, 0xE4)
+#define MMLAB_IOC_ARENA_HOLD _IO(MMLAB_IOC_MAGIC, 0xE5)
+#define MMLAB_IOC_ARENA_NOP _IO(MMLAB_IOC_MAGIC, 0xE6)
+
 /* The mechanisms. Numbers are for ever; a module may lack any of them. */
 enum mmlab_mech_id {
 	MMLAB_MECH_REFPAGE = 0, /* reference pages */
 	MMLAB_MECH_LOCKBUF = 1, /* buffers with LOCK and UNLOCK */
 	MMLAB_MECH_MSHARE = 2, /* page tables shared between processes */
 	MMLAB_MECH_CLONE = 3, /* mappings cloned from another process */
+	MMLAB_MECH_SPF = 4, /* speculative page faults */
+	MMLAB_MECH_ARENA = 5, /* arenas: an address space under a lock of choice */
 };
 
 /**
@@ -837,6 +851,434 @@ struct mmlab_clone_map {
 	__aligned_u64 addr;
 };
 
+/*
+ * Speculative page faults: anonymous memory whose first touches, and writes to
+ * pages shared by fork, are resolved before mmap_lock or the lock of a VMA is taken.
+ *
+ * A region is a mapping, by mmap(2) with MAP_PRIVATE, of a descriptor made by
+ * SPF_CREATE; a descriptor can be mapped any number of times, by any process that
+ * has it, at any length and offset. It is memory as MAP_ANONYMOUS gives it: zero
+ * at first, the process's own, copied by fork as needed, swapped, counted as
+ * anonymous, gone with munmap(2) or MADV_DONTNEED.
+ *
+ *   EINVAL  mmap: shared, or executable (some kernels: EPERM)
+ *
+ * Of each process MMLAB_SPF_MAX_REGIONS mappings in mode SPECULATIVE, or pieces of
+ * mappings that were cut, are served so; others are left to the kernel as long
+ * as they exist.
+ *
+ * Different from MAP_ANONYMOUS: a first touch that reads allocates a page, too;
+ * there are no huge pages; mremap(2) cannot make it longer (EFAULT); mlock(2)
+ * and MADV_MERGEABLE change nothing; MADV_FREE is refused (EINVAL), and so is
+ * MADV_DODUMP, so that MADV_DONTDUMP cannot be taken back;
+ * mprotect(2) with PROT_EXEC fails with EACCES. A fault that was resolved
+ * speculatively is in getrusage(2) and in pgfault of /proc/vmstat, but in no
+ * event of perf and not in pgfault of a memory control group.
+ */
+
+#define MMLAB_SPF_MAX_REGIONS 64
+
+/* How faults in the regions of a descriptor are resolved. */
+enum mmlab_spf_mode {
+	/*
+	 * By the kernel, at its best: under the lock of the VMA where it has
+	 * one and the fault comes from user mode, else under mmap_lock.
+	 */
+	MMLAB_SPF_NORMAL = 0,
+	/*
+	 * Without either, if the hook is in and nothing is unusual; else as
+	 * NORMAL.
+	 */
+	MMLAB_SPF_SPECULATIVE = 1,
+	/* By the kernel, always under mmap_lock. */
+	MMLAB_SPF_MMAP_LOCK = 2,
+};
+
+/* Capabilities. */
+/* The hook can be used here: the kernel has what it needs, spf_hook is not 0. */
+#define MMLAB_SPF_CAP_HOOK (1ULL << 0)
+/* This kernel resolves faults of user mode under the lock of a VMA. */
+#define MMLAB_SPF_CAP_VMA_LOCK (1ULL << 1)
+/* Regions work at all. */
+#define MMLAB_SPF_CAP_REGIONS (1ULL << 2)
+/* Copies of shared pages can be made without a lock. */
+#define MMLAB_SPF_CAP_COPY (1ULL << 3)
+
+enum mmlab_spf_stat {
+	/* Descriptors alive now: neither closed nor mapped. */
+	MMLAB_SPF_STAT_LIVE_OBJECTS = 0,
+	/* Mappings in mode SPECULATIVE alive now that can be served so. */
+	MMLAB_SPF_STAT_LIVE_REGIONS = 1,
+	/* Callers of SPF_HOLD that hold the lock now. */
+	MMLAB_SPF_STAT_HOLDING = 2,
+	/* 1 while the hook is in. */
+	MMLAB_SPF_STAT_HOOKED = 3,
+	/* Descriptors created, successful mmap calls. */
+	MMLAB_SPF_STAT_CREATED = 4,
+	MMLAB_SPF_STAT_MMAPS = 5,
+	/* Times that the hook was put in, and taken out. */
+	MMLAB_SPF_STAT_HOOK_IN = 6,
+	MMLAB_SPF_STAT_HOOK_OUT = 7,
+	/*
+	 * Faults resolved without a lock: first touches; the process's own
+	 * pages made writable; and COPIED, below.
+	 */
+	MMLAB_SPF_STAT_FIRST_TOUCH = 8,
+	MMLAB_SPF_STAT_REUSED = 9,
+	/* Faults that found the page when they were about to install one. */
+	MMLAB_SPF_STAT_RACED = 10,
+	/*
+	 * Faults in a region that were left to the kernel, by the reason:
+	 * where faults must not be handled, or came with interrupts off;
+	 */
+	MMLAB_SPF_STAT_FALLBACK_CONTEXT = 11,
+	/*
+	 * no first touch that the kernel resolved since the mapping was made
+	 * or changed, and no page is there, or mmap_lock is taken;
+	 */
+	MMLAB_SPF_STAT_FALLBACK_DISARMED = 12,
+	/* no page table; */
+	MMLAB_SPF_STAT_FALLBACK_TABLE = 13,
+	/* a page that is there, and is not accessible or not plain memory; */
+	MMLAB_SPF_STAT_FALLBACK_PRESENT = 14,
+	/* a page that is swapped out, or being moved; */
+	MMLAB_SPF_STAT_FALLBACK_SWAPPED = 15,
+	/* no free page at once; */
+	MMLAB_SPF_STAT_FALLBACK_MEMORY = 16,
+	/* the memory control group's limit; */
+	MMLAB_SPF_STAT_FALLBACK_CHARGE = 17,
+	/* the out-of-memory reaper at work. */
+	MMLAB_SPF_STAT_FALLBACK_UNSTABLE = 18,
+	/* First touches that the kernel resolved, in all modes. */
+	MMLAB_SPF_STAT_NORMAL = 19,
+	/* Times that a region was made ready for speculation, and stopped. */
+	MMLAB_SPF_STAT_ARMED = 20,
+	MMLAB_SPF_STAT_DISARMED = 21,
+	/*
+	 * Pages allocated without a lock, and those freed unused. The rest,
+	 * FIRST_TOUCH and COPIED, became the process's.
+	 */
+	MMLAB_SPF_STAT_PAGES_ALLOCATED = 22,
+	MMLAB_SPF_STAT_PAGES_FREED = 23,
+	/*
+	 * Mappings that can be served only since their first fault: a child of
+	 * fork inherited them, or a signal came while they were made.
+	 */
+	MMLAB_SPF_STAT_JOINED = 24,
+	/* Faults resolved without a lock: copies of pages shared with others. */
+	MMLAB_SPF_STAT_COPIED = 25,
+	/* Mappings that the kernel serves for good: there were enough. */
+	MMLAB_SPF_STAT_UNSERVED = 26,
+	MMLAB_SPF_N_STATS
+};
+
+/**
+ * struct mmlab_spf_create - MMLAB_IOC_SPF_CREATE
+ * @size: in: sizeof(struct mmlab_spf_create)
+ * @flags: in: 0, else EOPNOTSUPP
+ * @mode: in: an enum mmlab_spf_mode; EINVAL if there is no such mode.
+ *	SPECULATIVE works everywhere, at worst as NORMAL: MMLAB_SPF_CAP_HOOK
+ *	tells.
+ * @fd: out: the descriptor, close-on-exec, for reading and writing
+ *
+ * EOPNOTSUPP without MMLAB_SPF_CAP_REGIONS.
+ */
+struct mmlab_spf_create {
+	__u32 size;
+	__u32 flags;
+	__u32 mode;
+	__s32 fd;
+};
+
+/* When the hook is in: the test in the kernel's fault path, for all processes. */
+enum mmlab_spf_hook {
+	/* As long as there are regions in mode SPECULATIVE. */
+	MMLAB_SPF_HOOK_AUTO = 0,
+	/* Never. */
+	MMLAB_SPF_HOOK_OUT = 1,
+	/* Always: for measuring what it costs those who do not use it. */
+	MMLAB_SPF_HOOK_IN = 2,
+};
+
+/**
+ * struct mmlab_spf_hook_set - MMLAB_IOC_SPF_HOOK
+ * @size: in: sizeof(struct mmlab_spf_hook_set)
+ * @flags: in: 0, else EOPNOTSUPP
+ * @hook: in: an enum mmlab_spf_hook, for the whole system until the next
+ *	call; EINVAL if there is no such value; for IN, EOPNOTSUPP without
+ *	MMLAB_SPF_CAP_HOOK, and EBUSY while the mmiotrace tracer is in use
+ * @former: out: what was set before
+ *
+ * Putting the hook in or out changes a number; no code is patched. Faults that
+ * are being resolved go on.
+ */
+struct mmlab_spf_hook_set {
+	__u32 size;
+	__u32 flags;
+	__u32 hook;
+	__u32 former;
+};
+
+#define MMLAB_SPF_HOLD_MAX_MS 60000
+
+/**
+ * struct mmlab_spf_hold - MMLAB_IOC_SPF_HOLD: hold the caller's mmap_lock
+ * @size: in: sizeof(struct mmlab_spf_hold)
+ * @flags: in: 0, else EOPNOTSUPP
+ * @ms: in: for how long, from 1 to MMLAB_SPF_HOLD_MAX_MS; EINVAL beyond
+ * @reserved: in: 0, else EINVAL
+ * @addr: in: 0, or an address in a mapping of the caller whose own lock is
+ *	taken for writing too, where there is one; EFAULT if nothing is mapped
+ *	there
+ *
+ * Sleeps with mmap_lock held for writing, as a munmap(2) or fork(2) of much
+ * memory would hold it. EINTR if a fatal signal came.
+ */
+struct mmlab_spf_hold {
+	__u32 size;
+	__u32 flags;
+	__u32 ms;
+	__u32 reserved;
+	__aligned_u64 addr;
+};
+
+/*
+ * Arenas: a model of an address space under a lock of one's choice.
+ *
+ * An arena is one large mapping. What mmap(2), munmap(2), mprotect(2) and
+ * MAP_POPULATE are to an address space, the commands below are to the ranges
+ * inside: they take, instead of mmap_lock, a lock that was chosen when the arena
+ * was created. The processor's own faults in the mapping take it as well.
+ *
+ * An arena is mapped with mmap(2): MAP_SHARED, PROT_READ | PROT_WRITE, offset 0,
+ * in its whole length, by one mapping at a time.
+ *
+ *   EINVAL  mmap: private, executable (some kernels: EPERM), not for reading and
+ *           writing, another length or offset
+ *   EBUSY   mmap: it is mapped already, by whomever
+ *
+ * At first no range is mapped. An access where none is gets SIGSEGV, and so does
+ * one that the range's protection forbids; EFAULT from system calls. Memory is
+ * zero at first, comes into being page by page at the first access, goes when
+ * its range is unmapped, or with the arena, is never swapped, and is charged to
+ * the memory control group of whoever touches it first. It is not accessible to
+ * ptrace, process_vm_readv(2), O_DIRECT, shared futexes and the like, which fail
+ * with EFAULT or EIO, and does not show in RSS, smaps or pagemap.
+ *
+ * munmap(2) of the whole mapping is allowed: ranges and contents stay with the
+ * arena and can be mapped again. They go with its last descriptor and mapping.
+ * Refused: partial munmap, mprotect(2), mremap(2), and madvise(2) with advice
+ * that would drop or populate pages. A child of fork(2) does not inherit the
+ * mapping. Whoever has the descriptor can give commands.
+ */
+
+/* What commands and faults lock. */
+enum mmlab_arena_scheme {
+	/*
+	 * One rw_semaphore for the whole arena, as mmap_lock is for an address
+	 * space. Faults and POPULATE share it.
+	 */
+	MMLAB_ARENA_RWSEM = 0,
+	/*
+	 * A range lock for readers and writers, whose ranges are in an interval
+	 * tree under a spinlock. In order of arrival: whoever overlaps waits
+	 * for all, holders and waiters, who came before.
+	 */
+	MMLAB_ARENA_TREE = 1,
+	/*
+	 * A range lock whose ranges are in a sorted list, into which they are
+	 * inserted without a lock. Readers pass waiting writers, until one has
+	 * tried in vain for some time.
+	 */
+	MMLAB_ARENA_LIST = 2,
+	/*
+	 * Two locks: an rw_semaphore for what the whole arena shares, held for
+	 * moments, and the range lock of TREE, held by commands while they
+	 * work. Faults take the former; they wait for the latter only
+	 * if a command has their range.
+	 */
+	MMLAB_ARENA_SPLIT = 3,
+};
+
+/*
+ * How commands learn of faults that are under way. With NONE a fault holds the
+ * lock as long as it lasts. Otherwise it registers its address, holds no lock
+ * while it makes a page, and a command that wants the range makes it begin
+ * again, or waits if it is about to be done.
+ */
+enum mmlab_arena_pending {
+	MMLAB_ARENA_PENDING_NONE = 0,
+	/* One list under one spinlock. */
+	MMLAB_ARENA_PENDING_LIST = 1,
+	/* A table of lists, by page number, each with a spinlock. */
+	MMLAB_ARENA_PENDING_HASH = 2,
+	/* A few slots for each CPU, taken without a lock. */
+	MMLAB_ARENA_PENDING_CPU = 3,
+};
+
+/* Flag of ARENA_CREATE. */
+/*
+ * Mark, page by page, who is inside of what ranges, and count in OVERLAPS
+ * whatever the lock should have excluded: for tests.
+ */
+#define MMLAB_ARENA_CHECK (1U << 0)
+
+/* Flags of ARENA_HOLD. */
+/* As a reader: beside faults and POPULATE. */
+#define MMLAB_ARENA_HOLD_SHARED (1U << 0)
+/*
+ * Hold nothing: let the next fault in the range that makes a page take so much
+ * longer, as if its contents came from a disk. With a duration of 0, no fault,
+ * and faults that are being delayed go on.
+ */
+#define MMLAB_ARENA_HOLD_FAULT (1U << 1)
+
+#define MMLAB_ARENA_MAX_BYTES (1ULL << 36)
+#define MMLAB_ARENA_MAX_HOLD_NS (60ULL * 1000 * 1000 * 1000)
+
+/* Capabilities: bit (1 << scheme), and bit (16 + pending) work here. */
+#define MMLAB_ARENA_CAP_SCHEME(scheme) (1ULL << (scheme))
+#define MMLAB_ARENA_CAP_PENDING(pending) (1ULL << (16 + (pending)))
+
+/*
+ * "Shared" and "exclusive" count acquisitions of the arena's lock: the
+ * rw_semaphore of RWSEM, else the range lock. A wait is an acquisition that did
+ * not succeed at once; its nanoseconds are a time, unlike all else here.
+ */
+enum mmlab_arena_stat {
+	/* Arenas alive now; mappings, pages, nodes of LIST's lists. */
+	MMLAB_ARENA_STAT_LIVE_OBJECTS = 0,
+	MMLAB_ARENA_STAT_LIVE_MAPPINGS = 1,
+	MMLAB_ARENA_STAT_LIVE_PAGES = 2,
+	MMLAB_ARENA_STAT_LIVE_NODES = 3,
+	/* HOLDs that have their range now, or faults that they delay. */
+	MMLAB_ARENA_STAT_LIVE_HOLDS = 4,
+	/* Arenas created; successful mmap calls. */
+	MMLAB_ARENA_STAT_CREATED = 5,
+	MMLAB_ARENA_STAT_MMAPS = 6,
+	/* Commands that were successful. */
+	MMLAB_ARENA_STAT_MAPS = 7,
+	MMLAB_ARENA_STAT_UNMAPS = 8,
+	MMLAB_ARENA_STAT_PROTECTS = 9,
+	MMLAB_ARENA_STAT_POPULATES = 10,
+	/* HOLDs that had their range, whether a signal ended them or not. */
+	MMLAB_ARENA_STAT_HOLDS = 11,
+	/* Faults served; refused by SIGSEGV; begun again after an abort. */
+	MMLAB_ARENA_STAT_FAULTS = 12,
+	MMLAB_ARENA_STAT_VIOLATIONS = 13,
+	MMLAB_ARENA_STAT_RETRIES = 14,
+	/* Pages allocated and freed; entries that POPULATE wrote. */
+	MMLAB_ARENA_STAT_PAGES_ALLOCATED = 15,
+	MMLAB_ARENA_STAT_PAGES_FREED = 16,
+	MMLAB_ARENA_STAT_POPULATED = 17,
+	/* Acquisitions, those that waited, and how long they did. */
+	MMLAB_ARENA_STAT_SHARED = 18,
+	MMLAB_ARENA_STAT_EXCLUSIVE = 19,
+	MMLAB_ARENA_STAT_SHARED_WAITS = 20,
+	MMLAB_ARENA_STAT_EXCLUSIVE_WAITS = 21,
+	MMLAB_ARENA_STAT_SHARED_WAIT_NS = 22,
+	MMLAB_ARENA_STAT_EXCLUSIVE_WAIT_NS = 23,
+	/* The same of SPLIT's short lock: for reading, for writing. */
+	MMLAB_ARENA_STAT_SHORT_READS = 24,
+	MMLAB_ARENA_STAT_SHORT_WRITES = 25,
+	MMLAB_ARENA_STAT_SHORT_READ_WAITS = 26,
+	MMLAB_ARENA_STAT_SHORT_WRITE_WAITS = 27,
+	MMLAB_ARENA_STAT_SHORT_READ_WAIT_NS = 28,
+	MMLAB_ARENA_STAT_SHORT_WRITE_WAIT_NS = 29,
+	/* Faults that registered; of these, those that found no slot (CPU). */
+	MMLAB_ARENA_STAT_PENDING_INSERTS = 30,
+	MMLAB_ARENA_STAT_PENDING_OVERFLOWS = 31,
+	/* Commands that looked for pending faults, and lists or CPUs searched. */
+	MMLAB_ARENA_STAT_PENDING_LOOKUPS = 32,
+	MMLAB_ARENA_STAT_PENDING_SEARCHED = 33,
+	/* Faults aborted by commands, and commands that waited for some. */
+	MMLAB_ARENA_STAT_PENDING_ABORTS = 34,
+	MMLAB_ARENA_STAT_PENDING_WAITS = 35,
+	MMLAB_ARENA_STAT_PENDING_WAIT_NS = 36,
+	/* Faults that found a command in their range, and took the range lock. */
+	MMLAB_ARENA_STAT_PENDING_CONFLICTS = 37,
+	/* LIST: writers that met a reader after insertion and began again. */
+	MMLAB_ARENA_STAT_LIST_RESTARTS = 38,
+	/* Pages where two met whom the lock should have kept apart (CHECK). */
+	MMLAB_ARENA_STAT_OVERLAPS = 39,
+	MMLAB_ARENA_N_STATS
+};
+
+/**
+ * struct mmlab_arena_create - MMLAB_IOC_ARENA_CREATE
+ * @size: in: sizeof(struct mmlab_arena_create)
+ * @flags: in: MMLAB_ARENA_CHECK
+ * @bytes: in: length, a multiple of the page size up to MMLAB_ARENA_MAX_BYTES;
+ *	EINVAL for anything else
+ * @scheme: in: an enum mmlab_arena_scheme; EINVAL if there is no such scheme
+ * @pending: in: an enum mmlab_arena_pending; EINVAL likewise
+ * @fd: out: the descriptor, close-on-exec; 0 or anything else on input
+ * @reserved: in: 0, else EINVAL
+ */
+struct mmlab_arena_create {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 bytes;
+	__u32 scheme;
+	__u32 pending;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * struct mmlab_arena_range - the commands on an arena's descriptor
+ * @size: in: sizeof(struct mmlab_arena_range)
+ * @flags: in: those of HOLD; otherwise 0; EOPNOTSUPP for unknown ones
+ * @offset: in: start of the range in the arena, a multiple of the page size
+ * @bytes: in: its length, likewise, not 0
+ * @prot: in: MAP, PROTECT: PROT_NONE, PROT_READ, or PROT_READ | PROT_WRITE;
+ *	otherwise 0
+ * @reserved: in: 0
+ * @duration_ns: in: HOLD: how long, up to MMLAB_ARENA_MAX_HOLD_NS; otherwise 0
+ *
+ * All of them:
+ *   EINVAL  a range that is empty, not of whole pages, or not within the arena;
+ *           another @prot, duration or reserved field
+ *   EFAULT, EINVAL, E2BIG, EOPNOTSUPP for the struct, as said at the top
+ *   ENOTTY  no such command
+ *   ENOMEM  no memory
+ *   EINTR   a fatal signal while waiting for the lock, or at work
+ *
+ * MMLAB_IOC_ARENA_MAP: the range may be accessed, as @prot says.
+ *   EEXIST  some of it is mapped already; nothing has changed
+ *
+ * MMLAB_IOC_ARENA_UNMAP: when the command returns, nobody can access the range,
+ * and its pages are free. Parts that are not mapped are no error.
+ *
+ * MMLAB_IOC_ARENA_PROTECT: from now on the range may be accessed as @prot says.
+ * Contents stay; every page faults once more.
+ *   ENOMEM  some of it is not mapped; nothing has changed
+ *
+ * MMLAB_IOC_ARENA_POPULATE: make all pages, and the calling process's entries for
+ * them, so that no access that the protection allows faults. What was
+ * populated before an error stays.
+ *   ENOMEM  some of it is not mapped
+ *   EACCES  some of it is PROT_NONE
+ *   ENXIO   the calling process has not mapped the arena
+ *
+ * MMLAB_IOC_ARENA_HOLD: lock the range as another command would, do nothing
+ * for a while, and unlock it. With a duration of 0, a lock and an unlock.
+ *   EINTR   a signal ended it before its time
+ *   EINVAL  HOLD_SHARED together with HOLD_FAULT
+ *
+ * MMLAB_IOC_ARENA_NOP: check the struct and return, for comparison: a range
+ * must be given, too.
+ */
+struct mmlab_arena_range {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 offset;
+	__aligned_u64 bytes;
+	__u32 prot;
+	__u32 reserved;
+	__aligned_u64 duration_ns;
+};
+
 #if defined(__cplusplus)
 #define MMLAB_STATIC_ASSERT(expression) static_assert(expression, #expression)
 #else
@@ -880,5 +1322,17 @@ MMLAB_STATIC_ASSERT(sizeof(struct mshare_unmap) == 16);
 MMLAB_STATIC_ASSERT(sizeof(struct mmlab_clone_map) == 48);
 MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_clone_map, src_addr) == 16);
 MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_clone_map, addr) == 40);
+MMLAB_STATIC_ASSERT(sizeof(struct mmlab_spf_create) == 16);
+MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_spf_create, fd) == 12);
+MMLAB_STATIC_ASSERT(sizeof(struct mmlab_spf_hook_set) == 16);
+MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_spf_hook_set, former) == 12);
+MMLAB_STATIC_ASSERT(sizeof(struct mmlab_spf_hold) == 24);
+MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_spf_hold, addr) == 16);
+MMLAB_STATIC_ASSERT(sizeof(struct mmlab_arena_create) == 32);
+MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_arena_create, scheme) == 16);
+MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_arena_create, fd) == 24);
+MMLAB_STATIC_ASSERT(sizeof(struct mmlab_arena_range) == 40);
+MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_arena_range, prot) == 24);
+MMLAB_STATIC_ASSERT(MMLAB_OFFSET(mmlab_arena_range, duration_ns) == 32);
 
 #endif /* MMLAB_UAPI_MMLAB_H */

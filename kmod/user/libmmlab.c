@@ -411,6 +411,113 @@ void *process_vm_mmap(pid_t pid, const void *src_addr, size_t len,
 	return clone_map(pid, src_addr, len, dst_addr, flags);
 }
 
+int mmlab_spf_create(unsigned int mode)
+{
+	struct mmlab_spf_create arg = {
+		.size = sizeof(arg),
+		.mode = mode,
+	};
+
+	return device_call(MMLAB_IOC_SPF_CREATE, &arg) < 0 ? -1 : arg.fd;
+}
+
+int mmlab_spf_hook(unsigned int hook, unsigned int *ret_former)
+{
+	struct mmlab_spf_hook_set arg = {
+		.size = sizeof(arg),
+		.hook = hook,
+	};
+
+	if (device_call(MMLAB_IOC_SPF_HOOK, &arg) < 0)
+		return -1;
+	if (ret_former)
+		*ret_former = arg.former;
+	return 0;
+}
+
+int mmlab_spf_hold(unsigned int ms, const void *addr)
+{
+	struct mmlab_spf_hold arg = {
+		.size = sizeof(arg),
+		.ms = ms,
+		.addr = (uintptr_t)addr,
+	};
+
+	return device_call(MMLAB_IOC_SPF_HOLD, &arg);
+}
+
+int mmlab_arena_create(size_t bytes, unsigned int scheme, unsigned int pending,
+		       unsigned int flags)
+{
+	struct mmlab_arena_create arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.bytes = bytes,
+		.scheme = scheme,
+		.pending = pending,
+		.fd = -1,
+	};
+
+	return device_call(MMLAB_IOC_ARENA_CREATE, &arg) < 0 ? -1 : arg.fd;
+}
+
+void *mmlab_arena_mmap(int fd, size_t bytes)
+{
+	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+}
+
+static int arena_call(int fd, unsigned long command, size_t offset,
+		      size_t bytes, int prot)
+{
+	struct mmlab_arena_range arg = {
+		.size = sizeof(arg),
+		.offset = offset,
+		.bytes = bytes,
+		.prot = (__u32)prot,
+	};
+
+	return ioctl(fd, command, &arg);
+}
+
+int mmlab_arena_map(int fd, size_t offset, size_t bytes, int prot)
+{
+	return arena_call(fd, MMLAB_IOC_ARENA_MAP, offset, bytes, prot);
+}
+
+int mmlab_arena_unmap(int fd, size_t offset, size_t bytes)
+{
+	return arena_call(fd, MMLAB_IOC_ARENA_UNMAP, offset, bytes, 0);
+}
+
+int mmlab_arena_protect(int fd, size_t offset, size_t bytes, int prot)
+{
+	return arena_call(fd, MMLAB_IOC_ARENA_PROTECT, offset, bytes, prot);
+}
+
+int mmlab_arena_populate(int fd, size_t offset, size_t bytes)
+{
+	return arena_call(fd, MMLAB_IOC_ARENA_POPULATE, offset, bytes, 0);
+}
+
+int mmlab_arena_hold(int fd, size_t offset, size_t bytes, uint64_t duration_ns,
+		     unsigned int flags)
+{
+	struct mmlab_arena_range arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.offset = offset,
+		.bytes = bytes,
+		.duration_ns = duration_ns,
+	};
+
+	return ioctl(fd, MMLAB_IOC_ARENA_HOLD, &arg);
+}
+
+int mmlab_arena_nop(int fd, size_t offset, size_t bytes)
+{
+	return arena_call(fd, MMLAB_IOC_ARENA_NOP, offset, bytes, 0);
+}
+
 int mmlab_query(unsigned int mech, uint64_t *ret_caps)
 {
 	struct mmlab_query arg = {

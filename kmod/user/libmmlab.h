@@ -270,6 +270,40 @@ void *mmlab_pidfd_vm_mmap(int pidfd, const void *src_addr, size_t len,
 			  void *dst_addr, unsigned long flags);
 
 /**
+ * mmlab_spf_create() - a descriptor whose private mappings fault as asked
+ * @mode: an enum mmlab_spf_mode
+ *
+ * Map it with mmap(2), MAP_PRIVATE, any length, as often as wanted: memory
+ * that is zero at first. uapi/mmlab.h states what else is different from
+ * MAP_ANONYMOUS. The caller closes it; mappings stay.
+ *
+ * Return: a close-on-exec descriptor, or -1 with errno: EINVAL, EOPNOTSUPP,
+ * ENOMEM, EMFILE, ENFILE, ENOSYS, EACCES.
+ */
+int mmlab_spf_create(unsigned int mode);
+
+/**
+ * mmlab_spf_hook() - decide whether faults are looked at before locks
+ * @hook: an enum mmlab_spf_hook, for the whole system
+ * @ret_former: what was set before, or NULL; written on success only
+ *
+ * Return: 0, or -1 with errno: EINVAL; EOPNOTSUPP for MMLAB_SPF_HOOK_IN where
+ * the kernel or the module's parameter does not allow it, EBUSY while the
+ * mmiotrace tracer is in use; ENOSYS, EACCES.
+ */
+int mmlab_spf_hook(unsigned int hook, unsigned int *ret_former);
+
+/**
+ * mmlab_spf_hold() - keep all faults that need it waiting for mmap_lock
+ * @ms: for how many milliseconds, up to MMLAB_SPF_HOLD_MAX_MS
+ * @addr: NULL, or an address in a mapping whose own lock is taken, too
+ *
+ * Return: 0 when the lock is free again, or -1 with errno: EINVAL, EFAULT,
+ * EINTR, ENOSYS, EACCES.
+ */
+int mmlab_spf_hold(unsigned int ms, const void *addr);
+
+/**
  * mmlab_query() - ask what the module offers
  * @mech: an enum mmlab_mech_id
  * @ret_caps: capabilities of that mechanism, or NULL; written on success only
@@ -289,6 +323,90 @@ int mmlab_query(unsigned int mech, uint64_t *ret_caps);
  * Return: how many counters the module has, or -1 with errno as mmlab_query().
  */
 int mmlab_stats(unsigned int mech, uint64_t *ret_values, size_t n_values);
+
+/**
+ * mmlab_arena_create() - create an arena: an address space's model
+ * @bytes: its length, a multiple of the page size
+ * @scheme: the lock, an enum mmlab_arena_scheme
+ * @pending: how faults register, an enum mmlab_arena_pending
+ * @flags: 0 or MMLAB_ARENA_CHECK
+ *
+ * uapi/mmlab.h states what an arena is and what each command below does.
+ *
+ * Return: a close-on-exec descriptor, or -1 with errno: EINVAL, EOPNOTSUPP,
+ * ENOMEM, EMFILE, ENFILE, ENOSYS, EACCES.
+ */
+int mmlab_arena_create(size_t bytes, unsigned int scheme, unsigned int pending,
+		       unsigned int flags);
+
+/**
+ * mmlab_arena_mmap() - map a whole arena
+ * @fd: its descriptor
+ * @bytes: the length it was created with
+ *
+ * The caller unmaps @bytes with munmap(2).
+ *
+ * Return: the address, or MAP_FAILED with errno as mmap(2), EBUSY.
+ */
+void *mmlab_arena_mmap(int fd, size_t bytes);
+
+/**
+ * mmlab_arena_map() - make a range of an arena accessible
+ * @fd: the arena's descriptor
+ * @offset: start of the range, a multiple of the page size
+ * @bytes: its length, likewise
+ * @prot: PROT_NONE, PROT_READ, or PROT_READ | PROT_WRITE
+ *
+ * Return: 0, or -1 with errno: EEXIST, EINVAL, ENOMEM, EINTR.
+ */
+int mmlab_arena_map(int fd, size_t offset, size_t bytes, int prot);
+
+/**
+ * mmlab_arena_unmap() - free a range of an arena
+ * @fd: the arena's descriptor
+ * @offset: start of the range
+ * @bytes: its length
+ *
+ * Return: 0, or -1 with errno: EINVAL, ENOMEM, EINTR.
+ */
+int mmlab_arena_unmap(int fd, size_t offset, size_t bytes);
+
+/**
+ * mmlab_arena_protect() - change the protection of a range of an arena
+ * @fd: the arena's descriptor
+ * @offset: start of the range
+ * @bytes: its length
+ * @prot: as mmlab_arena_map()
+ *
+ * Return: 0, or -1 with errno: ENOMEM if a part is not mapped, EINVAL, EINTR.
+ */
+int mmlab_arena_protect(int fd, size_t offset, size_t bytes, int prot);
+
+/**
+ * mmlab_arena_populate() - make the pages of a range of an arena
+ * @fd: the arena's descriptor; the caller has mapped it
+ * @offset: start of the range
+ * @bytes: its length
+ *
+ * Return: 0, or -1 with errno: ENOMEM, EACCES, ENXIO, EINVAL, EINTR.
+ */
+int mmlab_arena_populate(int fd, size_t offset, size_t bytes);
+
+/**
+ * mmlab_arena_hold() - lock a range of an arena for a while
+ * @fd: the arena's descriptor
+ * @offset: start of the range
+ * @bytes: its length
+ * @duration_ns: how long; 0 for a lock and an unlock
+ * @flags: MMLAB_ARENA_HOLD_SHARED or MMLAB_ARENA_HOLD_FAULT
+ *
+ * Return: 0, or -1 with errno: EINTR, EINVAL, ENOMEM, EOPNOTSUPP.
+ */
+int mmlab_arena_hold(int fd, size_t offset, size_t bytes, uint64_t duration_ns,
+		     unsigned int flags);
+
+/** mmlab_arena_nop() - check a range and return: 0, or -1 with errno. */
+int mmlab_arena_nop(int fd, size_t offset, size_t bytes);
 
 #ifdef __cplusplus
 }

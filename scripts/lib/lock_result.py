@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""The cases of scenario `faultmix` in a result file: what one thread takes alone, and what several take together."""
+
+import json
+import re
+
+from lock_spaces import Costs, Plan
+from transfer_result import Unusable, median, present, refuse_constant
+
+SCENARIO = "faultmix"
+VMA_LOCKS = (6, 4)  # the release from which on faults of user mode take the lock of a mapping
+
+
+def scheme_of(contender, release):
+    """The way of locking that a contender is, on a kernel."""
+    if contender in ("stock", "stock-hooked", "normal"):
+        found = re.match(r"(\d+)\.(\d+)", release)
+        return "vma-lock" if found and (int(found[1]), int(found[2])) >= VMA_LOCKS else "mmap-lock"
+    return contender
+
+
+class Case:
+    def __init__(self, raw, release, n_cpus):
+        params = raw["params"]
+        self.contender, self.pending = raw["contender"], params["pending"]
+        self.scheme = scheme_of(self.contender, release)
+        self.n_threads, self.writes, self.n_mappers = params["threads"], params["writes"], params["mappers"]
+        self.layout = params["layout"]
+        self.is_plain = params["holder"] == "none" and not params["aborts"]
+        self.n_ops = params["ops"]
+        self.n_cpus = n_cpus
+        metric = next(metric for metric in raw["metrics"] if metric["name"] == "time")
+        rounds = [median(present(samples)) for samples in metric["rounds"] if present(samples)]
+        self.time_ns = median(rounds) if rounds else None
+
+    def plan(self):
+        return Plan(self.n_threads, self.writes, self.n_mappers, self.layout == "shared", min(self.n_ops, 500), self.n_cpus)
+
+    @property
+    def is_alone(self):
+        return self.n_threads == 1 and not self.n_mappers
+
+
+class Result:
+    def __init__(self, raw):
+        try:
+            if raw["schema"]["name"] != "mmlab-result" or raw["schema"]["version"] != 1:
+                raise Unusable("not a result file of version 1")
+            self.run, self.machine = raw["run"], raw["machine"]
+            self.release = self.machine["kernel"]["release"]
+            self.n_cpus = self.machine["topology"]["usable_threads"]
+            mine = [case for case in raw["cases"] if case["scenario"] == SCENARIO]
+            if not mine:
+                raise Unusable(f"no cases of the scenario {SCENARIO} in it")
+            cases = [Case(case, self.release, self.n_cpus) for case in mine if case["status"] == "ok"]
+        except (KeyError, TypeError, AttributeError, StopIteration) as error:
+            raise Unusable(f"not a result file ({type(error).__name__}: {error}); results/validate says more") from error
+        self.cases = [case for case in cases if case.is_plain and case.time_ns]
+        if not self.cases:
+            raise Unusable(f"none of its cases of {SCENARIO} was measured without a holder and aborts")
+
+    @property
+    def emulated(self):
+        return bool(self.machine["emulated"])
+
+    def kinds(self):
+        """(contender, pending), in the order of the file."""
+        return list(dict.fromkeys((case.contender, case.pending) for case in self.cases))
+
+    def costs(self, contender, pending, inside, alloc_ns):
+        """What one thread takes for a fault, and to map and unmap: Costs, or a reason."""
+        alone = [case for case in self.cases
+                 if (case.contender, case.pending) == (contender, pending) and case.is_alone]
+        found = {writes: [case.time_ns for case in alone if case.writes == writes] for writes in (0, 100)}
+        for writes, times in found.items():
+            if not times:
+                return f"needs threads=1, mappers=0 with writes={writes}"
+        return Costs(median(found[0]), median(found[100]), inside, alloc_ns)
+
+    def held_out(self, contender, pending):
+        """The cases that no cost was taken from."""
+        return [case for case in self.cases if (case.contender, case.pending) == (contender, pending)
+                and not (case.is_alone and case.writes in (0, 100))]
+
+
+def load(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return Result(json.load(file, parse_constant=refuse_constant))
+    except OSError as error:
+        raise Unusable(error.strerror or str(error)) from error
+    except ValueError as error:
+        raise Unusable(f"not JSON: {error}") from error
