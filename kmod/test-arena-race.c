@@ -115,8 +115,9 @@ static void *come_and_go(void *arg)
 {
 	const size_t thread = (size_t)(uintptr_t)arg;
 	const size_t page = 9 * thread;
+	const unsigned int n = check_times(3200, 120);
 
-	for (unsigned int i = 0; i < 8 * n_operations; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		EXPECT_ERRNO(protect_pages(page, 5, PROT_READ), ENOMEM);
 		if (thread % 2)
 			continue;
