@@ -42,18 +42,20 @@ void arena_delay_set(struct arena *arena, unsigned long first,
 		wake_up_all(&delay->sleepers);
 }
 
-/* Until a fatal signal, as a read from a disk would. */
+/* Until a fatal signal, as a read from a disk would. Others may wake us. */
 static void delay_sleep(struct arena_delay *delay, u64 duration_ns,
 			unsigned int n_ended)
 {
-	ktime_t timeout = ns_to_ktime(duration_ns);
+	ktime_t end = ktime_add_ns(ktime_get(), duration_ns);
 	DEFINE_WAIT(wait);
 
 	arena_count(MMLAB_ARENA_STAT_LIVE_HOLDS, 1);
-	prepare_to_wait(&delay->sleepers, &wait, TASK_KILLABLE);
-	if (READ_ONCE(delay->n_ended) == n_ended &&
-	    !fatal_signal_pending(current))
-		(void)schedule_hrtimeout_range(&timeout, 0, HRTIMER_MODE_REL);
+	do {
+		prepare_to_wait(&delay->sleepers, &wait, TASK_KILLABLE);
+		if (READ_ONCE(delay->n_ended) != n_ended ||
+		    fatal_signal_pending(current))
+			break;
+	} while (schedule_hrtimeout_range(&end, 0, HRTIMER_MODE_ABS));
 	finish_wait(&delay->sleepers, &wait);
 	arena_count(MMLAB_ARENA_STAT_LIVE_HOLDS, -1);
 }
@@ -90,29 +92,17 @@ static vm_fault_t begin_error(int err)
 	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
-/* Who loses the race for a page uses the winner's. */
-static struct page *page_publish(struct arena *arena, unsigned long i,
-				 struct page *page)
-{
-	struct page *other = cmpxchg(&arena->pages[i], NULL, page);
-
-	if (likely(!other))
-		return page;
-	arena_page_drop(page);
-	return other;
-}
-
 static vm_fault_t fault_serve(struct vm_fault *vmf, struct arena *arena,
 			      struct arena_fault *fault, int prot)
 {
 	struct page *page = READ_ONCE(arena->pages[vmf->pgoff]);
 	struct page *new = NULL;
-	vm_fault_t ret;
 
 	if (!page) {
 		if (unlikely(READ_ONCE(arena->delay.armed)))
 			delay_take(arena, vmf->pgoff);
-		new = arena_page_new();
+		/* Where memory has a limit, this is a fault like others. */
+		new = arena_page_new(0);
 		if (!new)
 			return VM_FAULT_OOM;
 	}
@@ -124,14 +114,12 @@ static vm_fault_t fault_serve(struct vm_fault *vmf, struct arena *arena,
 		return VM_FAULT_NOPAGE;
 	}
 	if (new)
-		page = page_publish(arena, vmf->pgoff, new);
+		page = arena_page_publish(arena, vmf->pgoff, new);
 
-	ret = vmf_insert_pfn_prot(vmf->vma, vmf->address & PAGE_MASK,
-				  page_to_pfn(page),
-				  arena_pgprot(arena, prot));
-	if (likely(ret == VM_FAULT_NOPAGE))
-		arena_count(MMLAB_ARENA_STAT_FAULTS, 1);
-	return ret;
+	if (unlikely(arena_entry_set(arena, vmf->vma, vmf->pgoff, page, prot)))
+		return VM_FAULT_OOM;
+	arena_count(MMLAB_ARENA_STAT_FAULTS, 1);
+	return VM_FAULT_NOPAGE;
 }
 
 /* No entry. */
@@ -147,7 +135,7 @@ vm_fault_t arena_vm_fault(struct vm_fault *vmf)
 		ret = begin_error(err);
 		goto end_fault;
 	}
-	prot = arena_extent_prot(arena, vmf->pgoff);
+	prot = extents_prot(arena, vmf->pgoff);
 	arena_fault_looked_up(arena, &fault);
 	if (unlikely(!access_ok_by(prot, vmf->flags & FAULT_FLAG_WRITE))) {
 		arena_count(MMLAB_ARENA_STAT_VIOLATIONS, 1);
@@ -177,7 +165,7 @@ vm_fault_t arena_vm_mkwrite(struct vm_fault *vmf)
 		ret = begin_error(err);
 		goto end_fault;
 	}
-	if (access_ok_by(arena_extent_prot(arena, vmf->pgoff), true)) {
+	if (access_ok_by(extents_prot(arena, vmf->pgoff), true)) {
 		ret = VM_FAULT_NOPAGE;
 	} else {
 		arena_count(MMLAB_ARENA_STAT_VIOLATIONS, 1);

@@ -84,33 +84,45 @@ static int sem_write(struct arena *arena, enum mmlab_arena_stat counter)
 
 enum { MARK_EXCLUSIVE = 1 << 20 };
 
-static void marks_enter(struct arena *arena, unsigned long first,
-			unsigned long last, bool shared)
+static void marks_enter(struct arena *arena, const struct arena_hold *hold)
 {
 	unsigned long i;
 	int before;
 
-	for (i = first; i <= last; i++) {
-		before = atomic_fetch_add(shared ? 1 : MARK_EXCLUSIVE,
+	for (i = hold->first; i <= hold->last; i++) {
+		before = atomic_fetch_add(hold->shared ? 1 : MARK_EXCLUSIVE,
 					  &arena->marks[i]);
-		if (shared ? before >= MARK_EXCLUSIVE : before != 0)
+		if (hold->shared ? before >= MARK_EXCLUSIVE : before != 0)
 			arena_count(MMLAB_ARENA_STAT_OVERLAPS, 1);
+		if (i % 1024 == 1023)
+			cond_resched();
 	}
 }
 
-static void marks_leave(struct arena *arena, unsigned long first,
-			unsigned long last, bool shared)
+static void marks_leave(struct arena *arena, const struct arena_hold *hold)
 {
 	unsigned long i;
 
-	for (i = first; i <= last; i++)
-		atomic_sub(shared ? 1 : MARK_EXCLUSIVE, &arena->marks[i]);
+	for (i = hold->first; i <= hold->last; i++) {
+		atomic_sub(hold->shared ? 1 : MARK_EXCLUSIVE, &arena->marks[i]);
+		if (i % 1024 == 1023)
+			cond_resched();
+	}
 }
 
-static void hold_mark(struct arena *arena, const struct arena_hold *hold)
+/* From here on nobody may be in the range who should not. */
+static void hold_mark(struct arena *arena, struct arena_hold *hold)
 {
-	if (unlikely(arena->marks))
-		marks_enter(arena, hold->first, hold->last, hold->shared);
+	if (likely(!arena->marks))
+		return;
+	marks_enter(arena, hold);
+	hold->marked = true;
+}
+
+static void hold_unmark(struct arena *arena, struct arena_hold *hold)
+{
+	if (unlikely(hold->marked))
+		marks_leave(arena, hold);
 }
 
 /*
@@ -179,8 +191,10 @@ static bool page_excluded(struct arena *arena, unsigned long page)
  */
 int arena_lock(struct arena *arena, struct arena_hold *hold)
 {
-	int err = range_lock(arena, hold);
+	int err;
 
+	hold->marked = false;
+	err = range_lock(arena, hold);
 	if (err)
 		return err;
 	if (arena->scheme != MMLAB_ARENA_SPLIT && !hold->shared)
@@ -192,8 +206,7 @@ int arena_lock(struct arena *arena, struct arena_hold *hold)
 
 void arena_unlock(struct arena *arena, struct arena_hold *hold)
 {
-	if (unlikely(arena->marks))
-		marks_leave(arena, hold->first, hold->last, hold->shared);
+	hold_unmark(arena, hold);
 	range_unlock(arena, hold);
 }
 
@@ -201,7 +214,7 @@ void arena_unlock(struct arena *arena, struct arena_hold *hold)
  * arena_change_begin() - before a command changes what is mapped
  * @arena: the arena; the range is locked exclusively
  *
- * Return: 0, or -EINTR after a fatal signal; arena_change_end() in either case.
+ * Return: 0, and arena_change_end() follows; or -EINTR after a fatal signal.
  */
 int arena_change_begin(struct arena *arena)
 {
@@ -213,19 +226,16 @@ int arena_change_begin(struct arena *arena)
  * arena_change_end() - after that
  * @arena: the arena
  * @hold: the range
- * @begun: what arena_change_begin() returned
  *
  * Faults that were under way have had the short lock, or are registered: now
  * none is, in the range.
  */
-void arena_change_end(struct arena *arena, struct arena_hold *hold, int begun)
+void arena_change_end(struct arena *arena, struct arena_hold *hold)
 {
 	if (arena->scheme != MMLAB_ARENA_SPLIT)
 		return;
-	if (!begun) {
-		up_write(&arena->sem);
-		pending_expel(&arena->pending, hold->first, hold->last);
-	}
+	up_write(&arena->sem);
+	pending_expel(&arena->pending, hold->first, hold->last);
 	hold_mark(arena, hold);
 }
 
@@ -337,10 +347,10 @@ int arena_fault_begin(struct arena *arena, struct arena_fault *fault,
 	fault->hold.first = page;
 	fault->hold.last = page;
 	fault->hold.shared = true;
+	fault->hold.marked = false;
 	fault->locked = false;
 	fault->registered = false;
 	fault->short_locked = false;
-	fault->marked = false;
 
 	switch (arena->scheme) {
 	case MMLAB_ARENA_RWSEM:
@@ -384,20 +394,16 @@ bool arena_fault_commit(struct arena *arena, struct arena_fault *fault)
 {
 	if (fault->registered && !pending_commit(&fault->pending))
 		return false;
-	if (unlikely(arena->marks)) {
-		marks_enter(arena, fault->hold.first, fault->hold.last, true);
-		fault->marked = true;
-	}
+	hold_mark(arena, &fault->hold);
 	return true;
 }
 
 /** arena_fault_end() - whatever became of it */
 void arena_fault_end(struct arena *arena, struct arena_fault *fault)
 {
-	if (fault->marked)
-		marks_leave(arena, fault->hold.first, fault->hold.last, true);
+	hold_unmark(arena, &fault->hold);
 	if (fault->registered)
-		pending_end(&arena->pending, &fault->pending);
+		fault_unregister(arena, fault);
 	if (fault->short_locked)
 		up_read(&arena->sem);
 	if (fault->locked)

@@ -11,48 +11,6 @@
 #include "arena.h"
 
 /*
- * What is mapped.
- */
-
-static int extents_set(struct arena *arena, const struct arena_hold *hold,
-		       void *entry)
-{
-	return mtree_store_range(&arena->extents, hold->first, hold->last,
-				 entry, GFP_KERNEL_ACCOUNT);
-}
-
-static bool extents_any(struct arena *arena, const struct arena_hold *hold)
-{
-	unsigned long index = hold->first;
-
-	return mt_find(&arena->extents, &index, hold->last);
-}
-
-/*
- * -ENOMEM if some of the range is not mapped, -EACCES if some is mapped without
- * any of the wanted protection bits, if any are.
- */
-static int extents_cover(struct arena *arena, const struct arena_hold *hold,
-			 int wanted)
-{
-	MA_STATE(mas, &arena->extents, hold->first, hold->first);
-	unsigned long next = hold->first;
-	int err = 0;
-	void *entry;
-
-	rcu_read_lock();
-	mas_for_each(&mas, entry, hold->last) {
-		if (mas.index > next)
-			break;
-		if (wanted && !(xa_to_value(entry) & wanted))
-			err = -EACCES;
-		next = mas.last + 1;
-	}
-	rcu_read_unlock();
-	return next <= hold->last ? -ENOMEM : err;
-}
-
-/*
  * Commands.
  */
 
@@ -64,19 +22,26 @@ static void entries_zap(struct arena *arena, const struct arena_hold *hold)
 			    PAGE_SHIFT, 1);
 }
 
-static int arena_map(struct arena *arena, struct arena_hold *hold, u32 prot)
+/* The range is locked exclusively. */
+static int range_change(struct arena *arena, struct arena_hold *hold,
+			enum extents_change change, u32 prot)
 {
-	int err, begun;
+	int err = arena_change_begin(arena);
 
-	err = arena_lock(arena, hold);
 	if (err)
 		return err;
-	begun = err = arena_change_begin(arena);
-	if (!err && extents_any(arena, hold))
-		err = -EEXIST;
-	if (!err)
-		err = extents_set(arena, hold, xa_mk_value(prot));
-	arena_change_end(arena, hold, begun);
+	err = extents_change(arena, hold->first, hold->last, change, prot);
+	arena_change_end(arena, hold);
+	return err;
+}
+
+static int arena_map(struct arena *arena, struct arena_hold *hold, u32 prot)
+{
+	int err = arena_lock(arena, hold);
+
+	if (err)
+		return err;
+	err = range_change(arena, hold, EXTENTS_MAP, prot);
 	arena_unlock(arena, hold);
 	if (!err)
 		arena_count(MMLAB_ARENA_STAT_MAPS, 1);
@@ -85,15 +50,11 @@ static int arena_map(struct arena *arena, struct arena_hold *hold, u32 prot)
 
 static int arena_unmap(struct arena *arena, struct arena_hold *hold)
 {
-	int err, begun;
+	int err = arena_lock(arena, hold);
 
-	err = arena_lock(arena, hold);
 	if (err)
 		return err;
-	begun = err = arena_change_begin(arena);
-	if (!err)
-		err = extents_set(arena, hold, NULL);
-	arena_change_end(arena, hold, begun);
+	err = range_change(arena, hold, EXTENTS_UNMAP, 0);
 	if (!err) {
 		entries_zap(arena, hold);
 		arena_pages_free(arena, hold->first, hold->last);
@@ -106,17 +67,11 @@ static int arena_unmap(struct arena *arena, struct arena_hold *hold)
 
 static int arena_protect(struct arena *arena, struct arena_hold *hold, u32 prot)
 {
-	int err, begun;
+	int err = arena_lock(arena, hold);
 
-	err = arena_lock(arena, hold);
 	if (err)
 		return err;
-	begun = err = arena_change_begin(arena);
-	if (!err)
-		err = extents_cover(arena, hold, 0);
-	if (!err)
-		err = extents_set(arena, hold, xa_mk_value(prot));
-	arena_change_end(arena, hold, begun);
+	err = range_change(arena, hold, EXTENTS_PROTECT, prot);
 	if (!err)
 		entries_zap(arena, hold);
 	arena_unlock(arena, hold);
@@ -125,29 +80,23 @@ static int arena_protect(struct arena *arena, struct arena_hold *hold, u32 prot)
 	return err;
 }
 
+/* An error at the group's limit, not the death of one of its processes. */
 static int page_populate(struct arena *arena, struct vm_area_struct *vma,
 			 unsigned long i)
 {
-	int prot = arena_extent_prot(arena, i);
 	struct page *page = READ_ONCE(arena->pages[i]);
-	struct page *new, *other;
+	int err;
 
 	if (!page) {
-		new = arena_page_new();
-		if (!new)
+		page = arena_page_new(__GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+		if (!page)
 			return -ENOMEM;
-		other = cmpxchg(&arena->pages[i], NULL, new);
-		if (other)
-			arena_page_drop(new);
-		page = other ?: new;
+		page = arena_page_publish(arena, i, page);
 	}
-	/* Page tables are allocated as for a fault. */
-	if (vmf_insert_pfn_prot(vma, vma->vm_start + i * PAGE_SIZE,
-				page_to_pfn(page),
-				arena_pgprot(arena, prot)) != VM_FAULT_NOPAGE)
-		return -ENOMEM;
-	arena_count(MMLAB_ARENA_STAT_POPULATED, 1);
-	return 0;
+	err = arena_entry_set(arena, vma, i, page, extents_prot(arena, i));
+	if (!err)
+		arena_count(MMLAB_ARENA_STAT_POPULATED, 1);
+	return err;
 }
 
 static int range_populate(struct arena *arena, struct vm_area_struct *vma,
@@ -159,7 +108,7 @@ static int range_populate(struct arena *arena, struct vm_area_struct *vma,
 	err = arena_look_begin(arena);
 	if (err)
 		return err;
-	err = extents_cover(arena, hold, PROT_READ | PROT_WRITE);
+	err = extents_check(arena, hold->first, hold->last);
 	arena_look_end(arena);
 
 	for (i = hold->first; !err && i <= hold->last; i++) {
@@ -209,21 +158,48 @@ unlock_mm:
 	return err;
 }
 
-/* Any signal ends it. */
+/* Any signal ends it, but not whoever else may wake us. */
 static int hold_sleep(u64 duration_ns)
 {
-	ktime_t timeout = ns_to_ktime(duration_ns);
+	ktime_t end;
+	int err = 0;
 
 	if (!duration_ns)
 		return 0;
-	set_current_state(TASK_INTERRUPTIBLE);
-	return schedule_hrtimeout_range(&timeout, 0, HRTIMER_MODE_REL);
+	end = ktime_add_ns(ktime_get(), duration_ns);
+	do {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+	} while (schedule_hrtimeout_range(&end, 0, HRTIMER_MODE_ABS));
+	__set_current_state(TASK_RUNNING);
+	return err;
+}
+
+static int hold_for(struct arena *arena, struct arena_hold *hold,
+		    u64 duration_ns)
+{
+	int err;
+
+	if (!hold->shared) {
+		err = arena_change_begin(arena);
+		if (err)
+			return err;
+		arena_change_end(arena, hold);
+	}
+	arena_count(MMLAB_ARENA_STAT_LIVE_HOLDS, 1);
+	err = hold_sleep(duration_ns);
+	arena_count(MMLAB_ARENA_STAT_LIVE_HOLDS, -1);
+	arena_count(MMLAB_ARENA_STAT_HOLDS, 1);
+	return err;
 }
 
 static int arena_hold(struct arena *arena, struct arena_hold *hold,
 		      const struct mmlab_arena_range *arg)
 {
-	int err, begun;
+	int err;
 
 	if (arg->flags & MMLAB_ARENA_HOLD_FAULT) {
 		arena_delay_set(arena, hold->first, hold->last,
@@ -234,16 +210,7 @@ static int arena_hold(struct arena *arena, struct arena_hold *hold,
 	err = arena_lock(arena, hold);
 	if (err)
 		return err;
-	if (!hold->shared) {
-		begun = err = arena_change_begin(arena);
-		arena_change_end(arena, hold, begun);
-	}
-	if (!err) {
-		arena_count(MMLAB_ARENA_STAT_LIVE_HOLDS, 1);
-		err = hold_sleep(arg->duration_ns);
-		arena_count(MMLAB_ARENA_STAT_LIVE_HOLDS, -1);
-		arena_count(MMLAB_ARENA_STAT_HOLDS, 1);
-	}
+	err = hold_for(arena, hold, arg->duration_ns);
 	arena_unlock(arena, hold);
 	return err;
 }

@@ -14,14 +14,15 @@
  *	POPULATE; other commands have neither
  *   the arena's: a range, or RWSEM's sem
  *   SPLIT's sem
+ *   the mutex of what is mapped
  *   i_mmap_rwsem of the arena's inode, for reading: commands that take entries
- *	out find the VMA by it
- *   page-table locks, and the maple tree's own
+ *	out find the VMA by it; none of the two above is held then
+ *   page-table locks
  *
  * Nobody waits for mmap_lock who has anything of the arena. Who waits for the
  * arena has mmap_lock if it is a fault: as with mmap_lock itself, munmap and
- * fork of that process have to wait as long. Memory is allocated under all
- * of them but the last; reclaim takes none.
+ * fork of that process have to wait as long. Memory is allocated under the
+ * first four; reclaim takes none of those.
  *
  * Lifetimes: page tables are the kernel's, which takes the VMA out of i_mmap
  * before it frees them: whoever has found the VMA there under i_mmap_rwsem can
@@ -85,9 +86,9 @@ void range_wait_end(struct range_wait *wait)
  * Memory.
  */
 
-struct page *arena_page_new(void)
+struct page *arena_page_new(gfp_t more)
 {
-	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | more);
 
 	if (likely(page)) {
 		arena_count(MMLAB_ARENA_STAT_LIVE_PAGES, 1);
@@ -102,6 +103,18 @@ void arena_page_drop(struct page *page)
 	__free_page(page);
 	arena_count(MMLAB_ARENA_STAT_LIVE_PAGES, -1);
 	arena_count(MMLAB_ARENA_STAT_PAGES_FREED, 1);
+}
+
+/* Publishes one; who loses the race for it gets the winner's instead. */
+struct page *arena_page_publish(struct arena *arena, unsigned long i,
+				struct page *page)
+{
+	struct page *other = cmpxchg(&arena->pages[i], NULL, page);
+
+	if (likely(!other))
+		return page;
+	arena_page_drop(page);
+	return other;
 }
 
 /**
@@ -136,7 +149,7 @@ static void arena_free(struct arena *arena)
 {
 	if (arena->pages)
 		arena_pages_free(arena, 0, arena->n_pages - 1);
-	mtree_destroy(&arena->extents);
+	extents_deinit(arena);
 	arena_lock_deinit(arena);
 	pending_deinit(&arena->pending);
 	kvfree(arena->marks);
@@ -156,13 +169,7 @@ static int arena_new(const struct mmlab_arena_create *arg,
 	arena->n_pages = arg->bytes / PAGE_SIZE;
 	arena->prots[0] = vm_get_page_prot(VM_READ | VM_SHARED);
 	arena->prots[1] = vm_get_page_prot(VM_READ | VM_WRITE | VM_SHARED);
-	/*
-	 * As in the kernel's own, gaps are tracked, though nobody asks for
-	 * them. Without that, upper nodes keep a count in two bytes of their
-	 * last slot, and 6.1 and 6.12 take what else is left there of an
-	 * earlier pointer for one when they free the node.
-	 */
-	mt_init_flags(&arena->extents, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU);
+	extents_init(arena);
 	arena_lock_init(arena);
 	arena_delay_init(&arena->delay);
 
@@ -184,6 +191,52 @@ static int arena_new(const struct mmlab_arena_create *arg,
 free_arena:
 	arena_free(arena);
 	return -ENOMEM;
+}
+
+/*
+ * Entries.
+ */
+
+struct entry {
+	struct mm_struct *mm;
+	pte_t pte;
+};
+
+static int entry_put(pte_t *ptep, unsigned long addr, void *data)
+{
+	const struct entry *entry = data;
+
+	/* Somebody else may have been here, with the same. */
+	if (pte_none(*ptep))
+		set_pte_at(entry->mm, addr, ptep, entry->pte);
+	return 0;
+}
+
+/**
+ * arena_entry_set() - let a page of the mapping be accessed
+ * @arena: the arena
+ * @vma: its VMA, which stays
+ * @i: number of the page
+ * @page: the page
+ * @prot: how
+ *
+ * Not vmf_insert_pfn_prot(): that asks for the memory's type, under a lock of
+ * the whole machine, by which faults would wait for each other after all.
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int arena_entry_set(struct arena *arena, struct vm_area_struct *vma,
+		    unsigned long i, struct page *page, int prot)
+{
+	struct entry entry = {
+		.mm = vma->vm_mm,
+		.pte = pte_mkspecial(pfn_pte(page_to_pfn(page),
+				     arena->prots[prot & PROT_WRITE ? 1 : 0])),
+	};
+
+	/* It makes page tables as a fault does. */
+	return apply_to_page_range(vma->vm_mm, vma->vm_start + i * PAGE_SIZE,
+				   PAGE_SIZE, entry_put, &entry);
 }
 
 /*

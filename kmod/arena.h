@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Arenas, between arena.c (the object, its files and mappings), arena-range.c
- * (commands), arena-fault.c (faults), arena-lock.c (the schemes) and
- * arena-pending.c (faults that hold no lock). The rules of locking and lifetime
- * are at the head of arena.c.
+ * (commands), arena-fault.c (faults), arena-extents.c (what is mapped),
+ * arena-lock.c (the schemes) and arena-pending.c (faults that hold no lock).
+ * The rules of locking and lifetime are at the head of arena.c.
  */
 #ifndef MMLAB_ARENA_H
 #define MMLAB_ARENA_H
@@ -12,6 +12,7 @@
 #include <linux/maple_tree.h>
 #include <linux/mman.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
@@ -95,6 +96,8 @@ struct arena_delay {
  * @pending: faults that hold no lock
  * @extents: what is mapped: protection bits of ranges of pages, as value
  *	entries. Looked up under RCU; who changes a range has it exclusively
+ * @extents_lock: for changing, and for looking at more than one page
+ * @n_extents: entries there are; under that lock
  * @pages: its memory, NULL where nobody has touched it. An entry appears by
  *	compare-and-swap, and goes by who has it exclusively
  * @n_pages: length of @pages; constant
@@ -113,6 +116,8 @@ struct arena {
 	struct range_list list;
 	struct pending pending;
 	struct maple_tree extents;
+	struct mutex extents_lock;
+	unsigned int n_extents;
 	struct page **pages;
 	unsigned long n_pages;
 	atomic_t *marks;
@@ -129,6 +134,7 @@ struct arena {
  * @first: first page
  * @last: last page
  * @shared: as a reader
+ * @marked: it is in the marks
  * @entry: TREE, SPLIT
  * @node: LIST
  */
@@ -136,6 +142,7 @@ struct arena_hold {
 	unsigned long first;
 	unsigned long last;
 	bool shared;
+	bool marked;
 	struct range_tree_entry entry;
 	struct range_list_node *node;
 };
@@ -147,7 +154,6 @@ struct arena_hold {
  * @locked: see there
  * @registered: see there
  * @short_locked: it has SPLIT's short lock, for reading
- * @marked: it is in the marks
  */
 struct arena_fault {
 	struct arena_hold hold;
@@ -155,7 +161,6 @@ struct arena_fault {
 	bool locked;
 	bool registered;
 	bool short_locked;
-	bool marked;
 };
 
 DECLARE_PER_CPU(u64[MMLAB_ARENA_N_STATS], arena_counts);
@@ -167,23 +172,24 @@ static __always_inline void arena_count(enum mmlab_arena_stat stat, long n)
 
 /* arena.c */
 extern const struct vm_operations_struct arena_vm_ops;
-struct page *arena_page_new(void);
+struct page *arena_page_publish(struct arena *arena, unsigned long i,
+				struct page *page);
+struct page *arena_page_new(gfp_t more);
 void arena_page_drop(struct page *page);
 void arena_pages_free(struct arena *arena, unsigned long first,
 		      unsigned long last);
+int arena_entry_set(struct arena *arena, struct vm_area_struct *vma,
+		    unsigned long i, struct page *page, int prot);
 
-/* Protection bits of what is mapped there, or -1. */
-static inline int arena_extent_prot(struct arena *arena, unsigned long page)
-{
-	void *entry = mtree_load(&arena->extents, page);
+/* arena-extents.c */
+enum extents_change { EXTENTS_MAP, EXTENTS_PROTECT, EXTENTS_UNMAP };
 
-	return entry ? (int)xa_to_value(entry) : -1;
-}
-
-static inline pgprot_t arena_pgprot(const struct arena *arena, int prot)
-{
-	return arena->prots[prot & PROT_WRITE ? 1 : 0];
-}
+void extents_init(struct arena *arena);
+void extents_deinit(struct arena *arena);
+int extents_change(struct arena *arena, unsigned long first,
+		   unsigned long last, enum extents_change change, u32 prot);
+int extents_check(struct arena *arena, unsigned long first, unsigned long last);
+int extents_prot(struct arena *arena, unsigned long page);
 
 /* arena-range.c */
 long arena_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
@@ -201,7 +207,7 @@ void arena_lock_deinit(struct arena *arena);
 int arena_lock(struct arena *arena, struct arena_hold *hold);
 void arena_unlock(struct arena *arena, struct arena_hold *hold);
 int arena_change_begin(struct arena *arena);
-void arena_change_end(struct arena *arena, struct arena_hold *hold, int begun);
+void arena_change_end(struct arena *arena, struct arena_hold *hold);
 int arena_look_begin(struct arena *arena);
 void arena_look_end(struct arena *arena);
 int arena_fault_begin(struct arena *arena, struct arena_fault *fault,

@@ -9,8 +9,8 @@
  * thread that sleeps: an exclusive lock and unlock of one page, and a shared
  * one, both as HOLD with a duration of 0 and less a NOP. The second is of
  * faults and commands: a first fault, which makes a page; another fault on a
- * page that is there; MAP, PROTECT and UNMAP of one touched page. Medians of a
- * number of rounds; the first round is not counted.
+ * page that is there; MAP, PROTECT, POPULATE and UNMAP of one page that is
+ * there. Medians of a number of rounds; the first round is not counted.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -220,7 +220,7 @@ static void locks_print(unsigned int scheme, unsigned int pending)
  * Faults and commands.
  */
 
-enum column { FIRST_FAULT, FAULT, MAP, PROTECT, UNMAP, N_COLUMNS };
+enum column { FIRST_FAULT, FAULT, MAP, PROTECT, POPULATE, UNMAP, N_COLUMNS };
 
 static void faults_print(unsigned int scheme, unsigned int pending)
 {
@@ -245,6 +245,9 @@ static void faults_print(unsigned int scheme, unsigned int pending)
 		t[PROTECT] = command_ticks(MMLAB_IOC_ARENA_PROTECT, page, 0,
 					   prot);
 		t[FAULT] = access_ticks(page);
+		(void)command_ticks(MMLAB_IOC_ARENA_PROTECT, page, 0, prot);
+		t[POPULATE] = command_ticks(MMLAB_IOC_ARENA_POPULATE, page, 0,
+					    0);
 		t[UNMAP] = command_ticks(MMLAB_IOC_ARENA_UNMAP, page, 0, 0);
 		for (int i = 0; round >= 0 && i < N_COLUMNS; i++)
 			samples[i][round] = t[i];
@@ -271,8 +274,9 @@ int main(void)
 	for (unsigned int i = 0; i < N_SCHEMES * N_PENDINGS; i++)
 		locks_print(i / N_PENDINGS, i % N_PENDINGS);
 
-	printf("\n%-6s %-9s %11s %11s %11s %11s %11s\n", "scheme", "pending",
-	       "first-fault", "fault", "map", "protect", "unmap");
+	printf("\n%-6s %-9s %11s %11s %11s %11s %11s %11s\n", "scheme",
+	       "pending", "first-fault", "fault", "map", "protect", "populate",
+	       "unmap");
 	for (unsigned int i = 0; i < N_SCHEMES * N_PENDINGS; i++)
 		faults_print(i / N_PENDINGS, i % N_PENDINGS);
 	return 0;

@@ -17,8 +17,9 @@
  * Nodes are found without a lock: they are freed an RCU grace period after they
  * left the list. A node that somebody waits for is kept by a count.
  *
- * Fairness: none; whoever is in the list first. Readers that come let a writer
- * pass that readers have made begin again a few times.
+ * Fairness: none; whoever is in the list first. But once readers have been in a
+ * writer's way a few times, in the list or after its insertion, readers that
+ * come, to whatever range, let it pass.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -115,6 +116,34 @@ static int node_wait(struct range_list_node *node, struct range_wait *wait)
 	return err;
 }
 
+/**
+ * struct attempt - a call of range_list_lock()
+ * @list: the lock
+ * @wait: how a wait is counted
+ * @n_thwarted: a writer's: how often readers were in its way
+ */
+struct attempt {
+	struct range_list *list;
+	struct range_wait *wait;
+	unsigned int n_thwarted;
+};
+
+static void attempt_thwarted(struct attempt *attempt)
+{
+	arena_count(MMLAB_ARENA_STAT_LIST_RESTARTS, 1);
+	range_wait_begin(attempt->wait);
+	if (++attempt->n_thwarted == N_PATIENT_TRIES)
+		atomic_inc(&attempt->list->n_impatient);
+}
+
+static void attempt_end(struct attempt *attempt)
+{
+	if (attempt->n_thwarted >= N_PATIENT_TRIES &&
+	    atomic_dec_and_test(&attempt->list->n_impatient))
+		wake_up_all(&attempt->list->passed);
+	range_wait_end(attempt->wait);
+}
+
 /*
  * Walking. All in a read section.
  */
@@ -182,8 +211,7 @@ static enum order order_by(const struct range_list_node *node,
 }
 
 /* 0, or -EINTR, and then the node was not inserted. */
-static int node_insert(struct range_list *list, struct range_list_node *new,
-		       struct range_wait *wait)
+static int node_insert(struct attempt *attempt, struct range_list_node *new)
 {
 	struct range_list_node *node;
 	struct place place;
@@ -191,7 +219,7 @@ static int node_insert(struct range_list *list, struct range_list_node *new,
 
 restart:
 	rcu_read_lock();
-	place_set(&place, &list->head);
+	place_set(&place, &attempt->list->head);
 	for (;;) {
 		enum order order;
 
@@ -205,7 +233,9 @@ restart:
 			continue;
 		}
 		if (order == ORDER_CONFLICT) {
-			err = node_wait(node, wait);
+			if (node->shared)
+				attempt_thwarted(attempt);
+			err = node_wait(node, attempt->wait);
 			if (err)
 				return err;
 			goto restart;
@@ -312,19 +342,18 @@ static int readers_wait(struct range_list *list, struct range_wait *wait)
 		-EINTR : 0;
 }
 
-static int try_once(struct range_list *list, struct range_list_node *node,
-		    struct range_wait *wait)
+static int try_once(struct attempt *attempt, struct range_list_node *node)
 {
-	int err = node_insert(list, node, wait);
+	int err = node_insert(attempt, node);
 
 	if (err) {
 		node_free(node);
 		return err;
 	}
-	err = node->shared ? reader_validate(node, wait) :
-			     writer_validate(list, node);
+	err = node->shared ? reader_validate(node, attempt->wait) :
+			     writer_validate(attempt->list, node);
 	if (err)
-		node_unlock(list, node);
+		node_unlock(attempt->list, node);
 	return err;
 }
 
@@ -332,9 +361,8 @@ int range_list_lock(struct range_list *list, unsigned long first,
 		    unsigned long last, bool shared,
 		    struct range_list_node **ret_node, struct range_wait *wait)
 {
+	struct attempt attempt = { .list = list, .wait = wait };
 	struct range_list_node *node;
-	unsigned int n_tries = 0;
-	bool impatient = false;
 	int err = 0;
 
 	if (shared && unlikely(atomic_read(&list->n_impatient)))
@@ -342,21 +370,14 @@ int range_list_lock(struct range_list *list, unsigned long first,
 
 	while (!err) {
 		node = node_new(first, last, shared);
-		err = node ? try_once(list, node, wait) : -ENOMEM;
+		err = node ? try_once(&attempt, node) : -ENOMEM;
 		if (err != -EAGAIN)
 			break;
 		err = 0;
-		arena_count(MMLAB_ARENA_STAT_LIST_RESTARTS, 1);
-		range_wait_begin(wait);
-		if (++n_tries == N_PATIENT_TRIES) {
-			impatient = true;
-			atomic_inc(&list->n_impatient);
-		}
+		attempt_thwarted(&attempt);
 	}
 
-	if (impatient && atomic_dec_and_test(&list->n_impatient))
-		wake_up_all(&list->passed);
-	range_wait_end(wait);
+	attempt_end(&attempt);
 	if (!err)
 		*ret_node = node;
 	return err;

@@ -212,6 +212,47 @@ static void readers_and_waiting_writers(void)
 	EXPECT_EQ(work_wait(2), 0);
 }
 
+/*
+ * Readers that follow one another, so that there always is one, do not keep a
+ * writer out for ever.
+ */
+static void writers_have_their_turn(void)
+{
+	enum { N_TURNS = 12, WRITER = 2 };
+	const struct timespec pause = { .tv_nsec = 1000 * 1000 };
+	uint64_t before[CHECK_MAX_STATS], turn[CHECK_MAX_STATS];
+	unsigned int n;
+
+	workers_start(3);
+	arena_prepare();
+	hold_start(0, 10, 10, true);
+	check_stats(before);
+	work_start(WRITER, WORK_LOCK, 15, 1);
+	wait_for_waits(before, 1);
+	for (n = 0; n < N_TURNS; n++) {
+		check_stats(turn);
+		work_start((n + 1) % 2, WORK_HOLD_SHARED, 10, 10);
+		while (!since(turn, MMLAB_ARENA_STAT_LIVE_HOLDS) &&
+		       !waits_since(turn))
+			(void)nanosleep(&pause, NULL);
+		if (waits_since(turn))
+			break;
+		hold_end(n % 2);
+		/* The writer has met the next one. */
+		wait_since(before, MMLAB_ARENA_STAT_LIST_RESTARTS, n + 2);
+	}
+	/* From the fourth reader that is in its way. */
+	EXPECT_EQ(n, is(MMLAB_ARENA_LIST) ? 3 : 0);
+	expect_waiting((n + 1) % 2);
+	expect_waiting(WRITER);
+	hold_end(n % 2);
+	EXPECT_EQ(work_wait(WRITER), 0);
+	/* And then readers have theirs. */
+	while (check_stat(MMLAB_ARENA_STAT_LIVE_HOLDS) != 1)
+		(void)nanosleep(&pause, NULL);
+	hold_end((n + 1) % 2);
+}
+
 static void order_of_arrival(void)
 {
 	uint64_t before[CHECK_MAX_STATS];
@@ -460,6 +501,7 @@ static const struct {
 	{ "readers-share", readers_share },
 	{ "writers-wait-for-readers", writers_wait_for_readers },
 	{ "readers-and-waiting-writers", readers_and_waiting_writers },
+	{ "writers-have-their-turn", writers_have_their_turn },
 	{ "order-of-arrival", order_of_arrival },
 	{ "slow-fault-and-disjoint-command", slow_fault_and_disjoint_command },
 	{ "slow-fault-and-its-range", slow_fault_and_its_range },

@@ -8,7 +8,6 @@
 #include <linux/futex.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -309,73 +308,6 @@ static void sent_over_a_socket(void)
 	expect_intact();
 }
 
-/*
- * Charged to the memory control group of who touches a page.
- */
-static const char group[] = "/sys/fs/cgroup/mmlab-arena";
-
-static void group_write(const char *name, const char *text)
-{
-	char path[128];
-	int file;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", group, name);
-	file = open(path, O_WRONLY);
-	EXPECT(file >= 0);
-	EXPECT_EQ(write(file, text, strlen(text)), strlen(text));
-	(void)close(file);
-}
-
-static long group_read(const char *name)
-{
-	char path[128], text[64] = "";
-	int file;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", group, name);
-	file = open(path, O_RDONLY);
-	EXPECT(file >= 0);
-	EXPECT(read(file, text, sizeof(text) - 1) > 0);
-	(void)close(file);
-	return strtol(text, NULL, 10);
-}
-
-static bool group_make(void)
-{
-	int file = open("/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY);
-
-	if (file < 0 || write(file, "+memory", 7) != 7)
-		return false;
-	(void)close(file);
-	return mkdir(group, 0755) == 0 || errno == EEXIST;
-}
-
-static void charged(void)
-{
-	enum { N = 4096 };
-	pid_t pid;
-
-	if (!group_make())
-		SKIP("no memory control groups");
-	pid = fork();
-	EXPECT(pid >= 0);
-	if (pid == 0) {
-		long before;
-
-		group_write("cgroup.procs", "0");
-		arena_make(N);
-		EXPECT_EQ(map_writable(0, N), 0);
-		before = group_read("memory.current");
-		EXPECT_EQ(populate_pages(0, 512), 0);
-		/* Some is charged ahead, and not seen to go up. */
-		EXPECT(group_read("memory.current") - before >=
-		       384 * PAGE_BYTES);
-		_exit(0);
-	}
-	EXPECT_CHILD_OK(pid);
-	EXPECT_EQ(check_live_objects(), 0);
-	(void)rmdir(group);
-}
-
 int main(void)
 {
 	check_begin();
@@ -391,6 +323,5 @@ int main(void)
 	check_variants("executed", executed);
 	check_variants("killed", killed);
 	check_variants("sent-over-a-socket", sent_over_a_socket);
-	check_variants("charged", charged);
 	return check_finish();
 }

@@ -88,6 +88,60 @@ static void random_holds(void)
 }
 
 /*
+ * One range, held by one after another: whoever hands it over wakes the next,
+ * who may be there already, and asleep for its duration: that must not end.
+ */
+static void *hold_one(void *arg)
+{
+	volatile unsigned int seed = (unsigned int)(uintptr_t)arg;
+
+	for (unsigned int i = 0; i < 4 * n_operations; i++)
+		EXPECT_EQ(hold_pages(7, 1, 1 + next_random(&seed) % 30000, 0),
+			  0);
+	return NULL;
+}
+
+static void holds_last(void)
+{
+	arena_make(N_PAGES);
+	threads_run(N_THREADS, hold_one);
+}
+
+/*
+ * What is mapped comes to nothing again and again, while others look at ranges
+ * of their own.
+ */
+static void *come_and_go(void *arg)
+{
+	const size_t thread = (size_t)(uintptr_t)arg;
+	const size_t page = 9 * thread;
+	const unsigned int n = check_times(3200, 120);
+
+	for (unsigned int i = 0; i < n; i++) {
+		EXPECT_ERRNO(protect_pages(page, 5, PROT_READ), ENOMEM);
+		if (thread % 2)
+			continue;
+		EXPECT_EQ(map_writable(page + 2, 1), 0);
+		EXPECT_ERRNO(map_pages(page, 5, PROT_READ), EEXIST);
+		EXPECT_ERRNO(protect_pages(page, 5, PROT_READ), ENOMEM);
+		EXPECT_EQ(protect_pages(page + 2, 1, PROT_READ), 0);
+		EXPECT_EQ(unmap_pages(page, 5), 0);
+	}
+	return NULL;
+}
+
+static void nothing_is_left(void)
+{
+	uint64_t value;
+
+	arena_make(N_PAGES);
+	threads_run(N_THREADS, come_and_go);
+	for (size_t i = 0; i < N_PAGES; i++)
+		EXPECT_EQ(read_signal(i, &value), SIGSEGV);
+	EXPECT_EQ(map_writable(0, N_PAGES), 0);
+}
+
+/*
  * Disjoint ranges: each thread owns those that it works on, so that it knows
  * what every one of its pages must look like, whatever the others do.
  */
@@ -425,6 +479,13 @@ static void against_fork_and_exec(void)
 	threads_end(threads);
 }
 
+/* A child that is to die may have had another reason to. */
+static void end_with_reason(void)
+{
+	if (check_reason[0] != '\0')
+		_exit(1);
+}
+
 /*
  * The rule by which page tables stay while a command is in them: whoever found
  * the VMA by the arena's inode. Others map the arena, touch it, and lose it by
@@ -437,7 +498,9 @@ static void tables_against_exit(void)
 	pthread_t threads[N_THREADS];
 
 	arena_make(N_PAGES);
-	EXPECT(munmap(memory, arena_bytes) == 0);
+	/* Nothing else of this process gets there. */
+	EXPECT(mmap(memory, arena_bytes, PROT_NONE, MAP_PRIVATE |
+		    MAP_ANONYMOUS | MAP_FIXED, -1, 0) == memory);
 	EXPECT_EQ(map_writable(0, N_PAGES), 0);
 	threads_start(threads);
 	for (unsigned int i = 0; i < n_operations / 64 + 1; i++) {
@@ -447,8 +510,8 @@ static void tables_against_exit(void)
 		if (pid == 0) {
 			(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 			EXPECT(mmap(memory, arena_bytes, PROT_READ | PROT_WRITE,
-				    MAP_SHARED | MAP_FIXED_NOREPLACE, arena,
-				    0) == memory);
+				    MAP_SHARED | MAP_FIXED, arena, 0) ==
+			       memory);
 			for (unsigned int j = 0; j < 8 + i % 8; j++)
 				access_at_random(&seed);
 			if (i % 4 == 0)
@@ -460,8 +523,7 @@ static void tables_against_exit(void)
 			_exit(0);
 		}
 		EXPECT(waitpid(pid, NULL, 0) == pid);
-		/* Its reason for ending early, if any. */
-		EXPECT(check_reason[0] == '\0');
+		end_with_reason();
 		(void)next_random(&seed);
 	}
 	threads_end(threads);
@@ -489,7 +551,7 @@ static void killed_at_random(void)
 		(void)nanosleep(&pause, NULL);
 		EXPECT(kill(pid, SIGKILL) == 0);
 		EXPECT(waitpid(pid, NULL, 0) == pid);
-		EXPECT(check_reason[0] == '\0');
+		end_with_reason();
 	}
 	EXPECT_EQ(check_live_objects(), 0);
 }
@@ -499,6 +561,8 @@ static const struct {
 	void (*run)(void);
 } checks[] = {
 	{ "random-holds", random_holds },
+	{ "holds-last", holds_last },
+	{ "nothing-is-left", nothing_is_left },
 	{ "against-a-model", against_a_model },
 	{ "overlapping-ranges", overlapping_ranges },
 	{ "against-munmap", against_munmap },

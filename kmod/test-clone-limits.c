@@ -4,6 +4,7 @@
  * at every place where it can.
  */
 #include "test-clone-error.h"
+#include "test-fail.h"
 
 static void address_space_limit(void)
 {
@@ -175,38 +176,26 @@ static void mapping_limit_of_the_source(void)
 static void memory_runs_out(void)
 {
 	struct peer peer = peer_start();
-	int fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	size_t bytes = 16 * PAGE;
 	/* In two page tables. */
 	char *from = SOURCE_ADDR + HUGE - 4 * PAGE;
 	int n, n_failed = 0;
 	long before;
 
-	if (fd < 0)
-		SKIP("no fault injection here");
-	file_write_text("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-	file_write_text("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
-	file_write_text("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	fail_prepare(true);
 	source_make(peer, from, bytes, 1);
 	before = committed();
 	for (n = 1; n < 200; n++) {
-		char text[16] = "";
 		bool left_over;
 		void *memory;
 		int error;
 
-		(void)snprintf(text, sizeof(text), "%d", n);
-		EXPECT(pwrite(fd, text, strlen(text), 0) ==
-		       (ssize_t)strlen(text));
+		fail_nth(n);
 		memory = mmlab_process_vm_mmap(peer.pid, from, bytes,
 					       clone_addr(from),
 					       PVMMAP_FIXED_NOREPLACE);
 		error = errno;
-		/* What the call has left over may hit this one instead. */
-		left_over = pread(fd, text, sizeof(text) - 1, 0) < 0 ||
-			    strtol(text, NULL, 10) != 0;
-		while (pwrite(fd, "0", 1, 0) != 1)
-			;
+		left_over = fail_left_over();
 		if (memory != MAP_FAILED) {
 			EXPECT_HERE(memory, bytes, 1);
 			fill((long)memory, (long)bytes, 2);

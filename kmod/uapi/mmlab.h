@@ -1135,6 +1135,8 @@ enum mmlab_arena_pending {
 
 #define MMLAB_ARENA_MAX_BYTES (1ULL << 36)
 #define MMLAB_ARENA_MAX_HOLD_NS (60ULL * 1000 * 1000 * 1000)
+/* Ranges in one arena: as many as vm.max_map_count is at first. */
+#define MMLAB_ARENA_MAX_RANGES 65530U
 
 /* Capabilities: bit (1 << scheme), and bit (16 + pending) work here. */
 #define MMLAB_ARENA_CAP_SCHEME(scheme) (1ULL << (scheme))
@@ -1197,7 +1199,7 @@ enum mmlab_arena_stat {
 	MMLAB_ARENA_STAT_PENDING_WAIT_NS = 36,
 	/* Faults that found a command in their range, and took the range lock. */
 	MMLAB_ARENA_STAT_PENDING_CONFLICTS = 37,
-	/* LIST: writers that met a reader after insertion and began again. */
+	/* LIST: times that a writer met a reader: it waited, or began again. */
 	MMLAB_ARENA_STAT_LIST_RESTARTS = 38,
 	/* Pages where two met whom the lock should have kept apart (CHECK). */
 	MMLAB_ARENA_STAT_OVERLAPS = 39,
@@ -1241,7 +1243,7 @@ struct mmlab_arena_create {
  *           another @prot, duration or reserved field
  *   EFAULT, EINVAL, E2BIG, EOPNOTSUPP for the struct, as said at the top
  *   ENOTTY  no such command
- *   ENOMEM  no memory
+ *   ENOMEM  no memory, or more than MMLAB_ARENA_MAX_RANGES ranges
  *   EINTR   a fatal signal while waiting for the lock, or at work
  *
  * MMLAB_IOC_ARENA_MAP: the range may be accessed, as @prot says.
@@ -1257,7 +1259,7 @@ struct mmlab_arena_create {
  * MMLAB_IOC_ARENA_POPULATE: make all pages, and the calling process's entries for
  * them, so that no access that the protection allows faults. What was
  * populated before an error stays.
- *   ENOMEM  some of it is not mapped
+ *   ENOMEM  some of it is not mapped, or the memory control group is full
  *   EACCES  some of it is PROT_NONE
  *   ENXIO   the calling process has not mapped the arena
  *

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Arenas where something runs out: the memory of a control group, memory at any
+ * place where it is allocated, and the number of ranges.
+ */
+#include <sys/stat.h>
+
+#include "test-arena.h"
+#include "test-fail.h"
+
+/*
+ * Pages are charged to the memory control group of who touches them.
+ */
+#define GROUP "/sys/fs/cgroup/mmlab-arena"
+
+static void group_make(void)
+{
+	int file = open("/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY);
+
+	if (file < 0 || write(file, "+memory", 7) != 7)
+		SKIP("no memory control groups");
+	(void)close(file);
+	EXPECT(mkdir(GROUP, 0755) == 0 || errno == EEXIST);
+}
+
+/* In a process of its own, which enters the group; then it goes. */
+static void group_run(void (*run)(void))
+{
+	pid_t pid;
+
+	group_make();
+	pid = fork();
+	EXPECT(pid >= 0);
+	if (pid == 0) {
+		file_write_text(GROUP "/cgroup.procs", "0");
+		run();
+		_exit(0);
+	}
+	EXPECT_CHILD_OK(pid);
+	EXPECT_EQ(check_live_objects(), 0);
+	EXPECT(rmdir(GROUP) == 0);
+}
+
+static void populate_some(void)
+{
+	long before;
+
+	arena_make(4096);
+	EXPECT_EQ(map_writable(0, 4096), 0);
+	before = file_read_number(GROUP "/memory.current");
+	EXPECT_EQ(populate_pages(0, 512), 0);
+	/* Some is charged ahead, and not seen to go up. */
+	EXPECT(file_read_number(GROUP "/memory.current") - before >=
+	       384 * PAGE_BYTES);
+}
+
+static void charged(void)
+{
+	group_run(populate_some);
+}
+
+/* POPULATE fails at the limit, and nobody is killed for it. */
+static void populate_too_much(void)
+{
+	enum { N = 4096, N_OF_TABLE = 512 };
+	const int limit = open(GROUP "/memory.max", O_WRONLY | O_CLOEXEC);
+	char text[32];
+	int result, error;
+
+	EXPECT(limit >= 0);
+	arena_make(N);
+	EXPECT_EQ(map_writable(0, N), 0);
+	/* Page tables are there: only pages are left to allocate. */
+	for (size_t i = 0; i < N; i += N_OF_TABLE)
+		set(i, 1);
+	EXPECT_EQ(unmap_pages(N - 1, 1), 0);
+	EXPECT_EQ(map_writable(N - 1, 1), 0);
+
+	(void)snprintf(text, sizeof(text), "%ld",
+		       file_read_number(GROUP "/memory.current") +
+		       N / 2 * PAGE_BYTES);
+	EXPECT(write(limit, text, strlen(text)) == (ssize_t)strlen(text));
+	result = populate_pages(0, N);
+	error = errno;
+	/* Nothing else may want memory until there is some: not even open(). */
+	EXPECT(write(limit, "max", 3) == 3);
+	EXPECT_EQ(result, -1);
+	EXPECT_EQ(error, ENOMEM);
+	EXPECT(check_stat(MMLAB_ARENA_STAT_LIVE_PAGES) > N / 4);
+	EXPECT_EQ(look(N_OF_TABLE), 1);
+	EXPECT_EQ(populate_pages(0, N), 0);
+	EXPECT_EQ(unmap_pages(0, N), 0);
+}
+
+static void populate_at_limit(void)
+{
+	group_run(populate_too_much);
+}
+
+/*
+ * Allocations that fail.
+ */
+enum call { CALL_MAP, CALL_UNMAP, CALL_PROTECT, CALL_POPULATE, CALL_HOLD,
+	    CALL_SHARE, CALL_CREATE, N_CALLS };
+
+static int call_do(enum call call)
+{
+	int fd;
+
+	switch (call) {
+	case CALL_MAP:
+		return map_writable(700, 5);
+	case CALL_UNMAP:
+		return unmap_pages(101, 3);
+	case CALL_PROTECT:
+		return protect_pages(101, 3, PROT_READ);
+	case CALL_POPULATE:
+		return populate_pages(100, 10);
+	case CALL_HOLD:
+		return hold_pages(0, 1024, 0, 0);
+	case CALL_SHARE:
+		return hold_pages(0, 1024, 0, MMLAB_ARENA_HOLD_SHARED);
+	case CALL_CREATE:
+		fd = mmlab_arena_create(1 << 20, scheme, pending, 0);
+		return fd < 0 ? -1 : close(fd);
+	case N_CALLS:
+		break;
+	}
+	return -1;
+}
+
+static void ranges_make(void)
+{
+	for (size_t i = 0; i < 700; i += 20)
+		EXPECT_EQ(map_writable(i, 10), 0);
+	set(102, 102);
+}
+
+/* A call that fails has changed nothing, wherever it failed. */
+static void memory_runs_out(void)
+{
+	int n_failed = 0;
+
+	fail_prepare(true);
+	arena_make(1024);
+	ranges_make();
+	for (enum call call = 0; call < N_CALLS; call++) {
+		bool left = false;
+		int n = 0;
+
+		while (!left) {
+			int result, error;
+
+			EXPECT(++n < 200);
+			fail_nth(n);
+			errno = 0;
+			result = call_do(call);
+			error = errno;
+			left = fail_left_over();
+			if (!result) {
+				EXPECT_EQ(unmap_pages(0, 1024), 0);
+				ranges_make();
+				continue;
+			}
+			/* Also copying the struct in and out can fail. */
+			EXPECT(error == ENOMEM || error == EFAULT);
+			n_failed++;
+			EXPECT_EQ(look(102), 102);
+			set(102, 102);
+			EXPECT_EQ(write_signal(700, 1), SIGSEGV);
+		}
+	}
+	EXPECT(n_failed >= N_CALLS);
+	EXPECT_EQ(check_stat(MMLAB_ARENA_STAT_LIVE_OBJECTS), 1);
+}
+
+/*
+ * A node that cannot be had at once makes UNMAP wait for one. What a neighbour
+ * has mapped meanwhile stays.
+ */
+static atomic_bool stop;
+
+static void *neighbour_main(void *arg)
+{
+	uint64_t value;
+
+	(void)arg;
+	while (!atomic_load(&stop)) {
+		EXPECT_EQ(map_writable(11, 1), 0);
+		EXPECT_EQ(read_signal(11, &value), 0);
+		EXPECT_EQ(unmap_pages(11, 1), 0);
+	}
+	return NULL;
+}
+
+static void neighbours_stay(void)
+{
+	pthread_t neighbour;
+	unsigned int n_short = 0;
+
+	fail_prepare(false);
+	arena_make(64);
+	EXPECT_EQ(map_writable(0, 8), 0);
+	EXPECT(pthread_create(&neighbour, NULL, neighbour_main, NULL) == 0);
+	for (unsigned int i = 0; i < 300; i++) {
+		EXPECT_EQ(map_writable(10, 1), 0);
+		fail_nth(1);
+		EXPECT_EQ(unmap_pages(10, 1), 0);
+		n_short += !fail_left_over();
+	}
+	atomic_store(&stop, true);
+	EXPECT(pthread_join(neighbour, NULL) == 0);
+	/* It did happen. */
+	EXPECT(n_short > 0);
+}
+
+/* As many ranges as an address space has, and what undoes that. */
+static void ranges_are_limited(void)
+{
+	const size_t most = MMLAB_ARENA_MAX_RANGES, n = 2 * most;
+	size_t page;
+
+	if (variant)
+		SKIP("what is mapped does not depend on the variant");
+	arena_make(n);
+	EXPECT_EQ(map_writable(0, n - 8), 0);
+	/* Each makes two more. */
+	for (page = 1; page < most - 1; page += 2)
+		if (protect_pages(page, 1, PROT_READ))
+			break;
+	EXPECT_EQ(page, most - 1);
+	/* One more. */
+	EXPECT_EQ(map_writable(n - 1, 1), 0);
+	EXPECT_ERRNO(map_writable(n - 3, 1), ENOMEM);
+	EXPECT_ERRNO(protect_pages(n - 100, 1, PROT_READ), ENOMEM);
+	EXPECT_ERRNO(unmap_pages(n - 100, 1), ENOMEM);
+	set(n - 100, 1);
+	EXPECT_EQ(write_signal(n - 3, 1), SIGSEGV);
+	/* What makes none goes on. */
+	EXPECT_EQ(protect_pages(1, 1, PROT_NONE), 0);
+	EXPECT_EQ(unmap_pages(0, 3), 0);
+	EXPECT_EQ(protect_pages(n - 100, 1, PROT_READ), 0);
+	EXPECT_EQ(map_writable(n - 3, 1), 0);
+	EXPECT_ERRNO(map_writable(n - 5, 1), ENOMEM);
+	EXPECT_EQ(unmap_pages(0, n), 0);
+	EXPECT_EQ(map_writable(0, n), 0);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} checks[] = {
+	{ "charged", charged },
+	{ "populate-at-limit", populate_at_limit },
+	{ "memory-runs-out", memory_runs_out },
+	{ "neighbours-stay", neighbours_stay },
+	{ "ranges-are-limited", ranges_are_limited },
+};
+
+int main(int argc, char **argv)
+{
+	check_begin();
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		/* An argument chooses the checks that contain it. */
+		if (argc == 2 && !strstr(checks[i].name, argv[1]))
+			continue;
+		check_variants(checks[i].name, checks[i].run);
+	}
+	return check_finish();
+}
