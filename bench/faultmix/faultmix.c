@@ -224,7 +224,8 @@ static void report_rates(struct faultmix *f, const struct crew_sums *closed)
 	}
 }
 
-/* Faults lock for reading, who maps and unmaps for writing: the lock itself, and the short one that split has beside it. */
+/* Faults lock for reading, who maps and unmaps for writing: the lock itself, and the short one that split has beside
+ * it. */
 static void report_locks(struct faultmix *f, const struct crew_sums *closed)
 {
 	static const struct {

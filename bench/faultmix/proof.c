@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "held.h"
 
 void proof_counts(struct faultmix_counts *ret)
 {
@@ -94,8 +95,8 @@ static int verify_faults(struct faultmix *f, const struct crew_sums *sums)
 	uint64_t found = sums->workers.n_minor;
 
 	if (found < expected || (found > expected && !faultmix_forks(f)))
-		return mmlab_fail(f->c, 0, "%llu page faults of the workers, expected %llu",
-				  (unsigned long long)found, (unsigned long long)expected);
+		return mmlab_fail(f->c, 0, "%llu page faults of the workers, expected %llu", (unsigned long long)found,
+				  (unsigned long long)expected);
 	return 0;
 }
 
@@ -172,7 +173,7 @@ static int verify_arena(struct faultmix *f, const struct faultmix_counts *all, c
 	uint64_t faults = sums->workers.n_faults;
 	uint64_t writes = sums->workers.n_writes + sums->mappers.n_writes + populated;
 	uint64_t changes = 2 * f->n_workers * f->n_changes;
-	uint64_t holds = f->holder >= HOLDER_HOLD ? sums->n_holds : 0;
+	uint64_t commands = 2 * writes + changes + (f->holder >= HOLDER_HOLD ? sums->n_holds : 0);
 	bool registers = mmlab_param(f->c, "pending") != MMLAB_ARENA_PENDING_NONE;
 	bool is_split = faultmix_ops(f)->scheme == MMLAB_ARENA_SPLIT;
 	uint64_t populates = n[MMLAB_ARENA_STAT_POPULATES];
@@ -183,11 +184,12 @@ static int verify_arena(struct faultmix *f, const struct faultmix_counts *all, c
 		{ "MAPs", n[MMLAB_ARENA_STAT_MAPS], writes },
 		{ "UNMAPs", n[MMLAB_ARENA_STAT_UNMAPS], writes },
 		{ "PROTECTs", n[MMLAB_ARENA_STAT_PROTECTS], changes },
-		{ "exclusive locks", n[MMLAB_ARENA_STAT_EXCLUSIVE], 2 * writes + changes + holds },
+		{ "exclusive locks", n[MMLAB_ARENA_STAT_EXCLUSIVE], commands },
 		{ is_split ? "short locks for reading" : "shared locks",
 		  n[is_split ? MMLAB_ARENA_STAT_SHORT_READS : MMLAB_ARENA_STAT_SHARED] - populates,
 		  keeps_lock ? faults : 0 },
 		{ "faults registered", n[MMLAB_ARENA_STAT_PENDING_INSERTS], registers ? faults : 0 },
+		{ "searches for faults", n[MMLAB_ARENA_STAT_PENDING_LOOKUPS], registers ? commands : 0 },
 		{ "faults that met a command", n[MMLAB_ARENA_STAT_PENDING_CONFLICTS], 0 },
 		{ "accesses refused", n[MMLAB_ARENA_STAT_VIOLATIONS], 0 },
 	};
@@ -230,5 +232,7 @@ int proof_verify(struct faultmix *f)
 		r = verify_content(f);
 	if (!r)
 		r = verify_slot(f);
+	if (!r)
+		r = held_verify(f);
 	return r ? r : verify_freed(f);
 }
