@@ -467,7 +467,7 @@ static const struct mmlab_preset faultmix_presets[] = {
 	  .axes = AXES("threads=1,2", "writes=0", "mappers=0", "layout=each", "aborts=0,10,50") },
 	{ .name = "costs",
 	  .summary = "what scripts/simulate is driven by, and checked against",
-	  .axes = AXES("threads=1,2,4", "writes=0,50,100", "mappers=0,1", "layout=shared,each",
+	  .axes = AXES("threads=1,2,4", "writes=0,50,100", "mappers=0,1,2", "layout=shared",
 		       "pending=none,list,hash,cpu") },
 	{ .name = "deterministic",
 	  .summary = "one point for every contender: for scripts/bench --deterministic",
