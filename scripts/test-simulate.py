@@ -266,6 +266,50 @@ class Spaces(unittest.TestCase):
         self.assertEqual([lock_published.direction(*pair) for pair in ((1.2, 1.3), (0.9, 0.9), (0.99, 1.3), (1, 1))],
                          ["more", "less", "neither", "neither"])
 
+    def test_ranges_of_others_are_fetched(self):
+        """Two ranges are held for 1000 ns; a third costs 10 ns for each line of other CPUs that is passed, and 1 for each node."""
+        for kind, expected in ((TreeLock, 10 + 1 + 2 * 10), (ListLock, 10 + 2 * (1 + 10))):
+            engine = Engine(3)
+            lock, took = kind(engine, Prices(10, 0), 1), []
+
+            def act(thread, lock=lock, took=took, engine=engine):
+                yield 100 * thread.home
+                since = engine.now
+                held = yield from lock.lock(thread, 16 * thread.home, 16 * thread.home + 15, False)
+                took.append(engine.now - since)
+                yield 1000
+                yield from lock.unlock(thread, held)
+            for i in range(3):
+                engine.spawn(act, i)
+            engine.play()
+            self.assertEqual(took[2], expected, kind)
+            self.assertEqual(lock.ranges, [])
+
+    def test_registering(self):
+        """10 ns for each line of another CPU, 1 for each node. On one list, the neighbour's node is such a line as well."""
+        for kind, begin, search in (("list", [1, 10 + 1 + 10, 1 + 10], 10 + 4 * 1 + 3 * 10), ("cpu", [0, 0, 0], 2 * 10)):
+            engine = Engine(3)
+            pending, took = Pending(engine, Prices(10, 0), kind, 2, 1), []
+
+            def act(generator, thread, engine=engine, took=took):
+                since = engine.now
+                yield from generator
+                took.append(engine.now - since)
+
+            def faults(thread, pending=pending, act=act):
+                yield 100 * thread.home
+                yield from act(pending.begin(thread, 1), thread)
+                if thread.home:
+                    yield from act(pending.begin(thread, 2), thread)
+
+            def command(thread, pending=pending, act=act):
+                yield 300
+                yield from act(pending.search(thread, 0, 15), thread)
+            for i, function in enumerate((faults, faults, command)):
+                engine.spawn(function, i)
+            engine.play()
+            self.assertEqual(took, [*begin, search], kind)
+
     def test_pending_kinds(self):
         engine = Engine(2)
         self.assertEqual([len(Pending(engine, FREE, kind, 2, 0).lines) for kind in ("none", "list", "hash", "cpu")],
@@ -311,6 +355,15 @@ class Program(unittest.TestCase):
         self.assertAlmostEqual(line["error"], 0, delta=0.02)
         self.assertEqual([point["threads"] for point in found["curves"][0]["points"]], [1, 2])
         self.assertAlmostEqual(found["curves"][0]["points"][0]["time_ns"], 4000)
+
+    def test_guest(self):
+        """Two threads on two CPUs of a guest whose machine has one take twice as long; three are more than can be simulated."""
+        cases = ALONE + [case("stock", 1000, threads=2), case("stock", 1000, threads=3)]
+        (line,) = json.loads(run(result(cases), "--json", "--line-ns", "0", "--threads", "1", "--real-cpus", "1"))["validation"]
+        self.assertAlmostEqual(line["simulated_ns"], 1000, delta=20)
+        lines = json.loads(run(result(cases), "--json", "--line-ns", "0", "--threads", "1"))["validation"]
+        self.assertAlmostEqual(lines[0]["simulated_ns"], 500, delta=10)
+        self.assertEqual(len(lines), 2)
 
     def test_kernels(self):
         schemes = [json.loads(run(result(ALONE, release), "--json", "--threads", "1"))["curves"][0]["scheme"]
