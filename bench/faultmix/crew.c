@@ -59,6 +59,7 @@ struct crew {
 	unsigned int n_threads, n_started;
 	struct mmlab_map logs;
 	_Alignas(64) atomic_uint n_working;
+	_Alignas(64) atomic_uint n_waking; /* who has still to arrive at the start line of the closed part */
 	_Alignas(64) struct thread threads[];
 };
 
@@ -197,9 +198,9 @@ static int hold_once(struct thread *t)
 
 	switch (f->holder) {
 	case HOLDER_FORK:
-	case HOLDER_IDLE:
 		return fork_once();
 	case HOLDER_HOLD:
+	case HOLDER_IDLE:
 		return ops->hold(f, HOLD_MS);
 	case HOLDER_SECOND:
 	case HOLDER_SAME:
@@ -238,6 +239,14 @@ static int busy(struct thread *t, enum crew_part part)
 	return 0;
 }
 
+/* The gate wakes one after the other; what is short would be over before the last of them runs. */
+static void line_up(struct crew *crew)
+{
+	atomic_fetch_sub(&crew->n_waking, 1);
+	while (atomic_load(&crew->n_waking))
+		(void)sched_yield();
+}
+
 static int act(struct thread *t, enum crew_part part)
 {
 	static int (*const acts[])(struct thread * t, enum crew_part part) = {
@@ -250,6 +259,8 @@ static int act(struct thread *t, enum crew_part part)
 
 	if (part == CREW_OPEN)
 		sleep_until(t->crew->first_ns - SPIN_NS);
+	else if (t->role == ROLE_WORKER || t->role == ROLE_MAPPER)
+		line_up(t->crew);
 	(void)getrusage(RUSAGE_THREAD, &before);
 	cpu_ns = cpu_now_ns();
 	p->start_ns = mmlab_now_ns();
@@ -394,6 +405,7 @@ int crew_work(struct crew *crew, enum crew_part part, void (*ended)(struct fault
 	crew->part = part;
 	crew->first_ns = mmlab_now_ns() + LEAD_NS;
 	atomic_store(&crew->n_working, crew->f->n_workers);
+	atomic_store(&crew->n_waking, crew->f->n_workers + crew->f->n_mappers);
 	(void)pthread_barrier_wait(&crew->gate);
 	(void)pthread_barrier_wait(&crew->worked);
 	if (ended)

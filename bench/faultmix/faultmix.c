@@ -74,7 +74,7 @@ int proof_unmap_areas(struct faultmix *f)
 /* fork copies page tables entry by entry, under the lock. */
 static int open_ballast(struct faultmix *f)
 {
-	if (!faultmix_forks(f))
+	if (f->holder != HOLDER_FORK)
 		return 0;
 	return mmlab_map_open(&f->ballast, FAULTMIX_LONG_BYTES, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -273,7 +273,7 @@ static int faultmix_observe(struct mmlab_case *c)
 	report_latencies(f, false);
 	report_latencies(f, true);
 	mmlab_report(c, "holds", (double)all.n_holds);
-	if (faultmix_forks(f))
+	if (f->holder == HOLDER_FORK)
 		mmlab_report_missing(c, "touch-faults", "after a fork, threads fault in their stacks as well");
 	else
 		mmlab_report(c, "touch-faults", (double)all.workers.n_minor);
@@ -363,9 +363,11 @@ static const struct mmlab_axis faultmix_axes[] = {
 	{ .name = "holder",
 	  .summary =
 		  "who holds the lock for long: nobody; a thread that populates 64 MiB, or forks, again and again; one "
-		  "that holds it for 10 ms of each 20; for one second, once, also with that of the workers' mapping",
+		  "that holds it for 10 ms of each 20, also at low priority on a busy CPU; for one second, once, also "
+		  "with "
+		  "that of the workers' mapping",
 	  .kind = MMLAB_AXIS_WORD,
-	  .words = "none,populate,fork,idle,hold,second,second-same",
+	  .words = "none,populate,fork,hold,idle,second,second-same",
 	  .quick = "none",
 	  .full = "none" },
 	{ .name = "access",
@@ -446,10 +448,10 @@ static const struct mmlab_preset faultmix_presets[] = {
 	  .axes = AXES("threads=1,2,4", "writes=0,1,10,50,90,100", "mappers=0") },
 	{ .name = "mappers",
 	  .summary = "faults beside threads that map and unmap, in both layouts",
-	  .axes = AXES("threads=1,2,4", "writes=0", "mappers=0,1,4", "layout=shared,each") },
+	  .axes = AXES("threads=1,2,4", "writes=0", "mappers=0,1,4", "layout=shared,each", "ops=1000") },
 	{ .name = "holders",
 	  .summary = "faults beside somebody who holds the lock for long",
-	  .axes = AXES("threads=1", "writes=0", "mappers=0", "holder=none,populate,fork,idle,hold", "layout=shared") },
+	  .axes = AXES("threads=1", "writes=0", "mappers=0", "holder=none,populate,fork,hold,idle", "layout=shared") },
 	{ .name = "second",
 	  .summary = "faults while the lock is held for one second",
 	  .axes = AXES("threads=1", "writes=0", "mappers=0", "holder=second,second-same", "layout=shared",
@@ -468,7 +470,7 @@ static const struct mmlab_preset faultmix_presets[] = {
 	{ .name = "costs",
 	  .summary = "what scripts/simulate is driven by, and checked against",
 	  .axes = AXES("threads=1,2,4", "writes=0,50,100", "mappers=0,1,2", "layout=shared",
-		       "pending=none,list,hash,cpu") },
+		       "pending=none,list,hash,cpu", "ops=1000") },
 	{ .name = "deterministic",
 	  .summary = "one point for every contender: for scripts/bench --deterministic",
 	  .axes = AXES("threads=1", "writes=0", "mappers=0", "layout=shared") },

@@ -30,8 +30,8 @@ enum faultmix_holder {
 	HOLDER_NONE,
 	HOLDER_POPULATE,
 	HOLDER_FORK,
-	HOLDER_IDLE,
-	HOLDER_HOLD,
+	HOLDER_HOLD, /* from here on by a command of the module: ops.hold */
+	HOLDER_IDLE, /* the same, by a thread of low priority on a busy CPU */
 	HOLDER_SECOND,
 	HOLDER_SAME, /* for a second as well, with the lock of the mapping in which faults are */
 };
@@ -137,12 +137,6 @@ char faultmix_stamp(unsigned int worker, uint64_t i);
 static inline uint64_t faultmix_share(uint64_t i, uint64_t percent)
 {
 	return i * percent / 100;
-}
-
-/** faultmix_forks() - the holder is one who forks, at whatever priority. */
-static inline bool faultmix_forks(const struct faultmix *f)
-{
-	return f->holder == HOLDER_FORK || f->holder == HOLDER_IDLE;
 }
 
 /** faultmix_memory_bytes() - for needs.memory_bytes. */
