@@ -5,6 +5,8 @@
  */
 #include "faultmix.h"
 
+#include <string.h>
+
 #define FAULTMIX_INEXACT                                                                                               \
 	"faults of starting threads and of whoever disturbs them are among them; touch-faults has those of the memory"
 
