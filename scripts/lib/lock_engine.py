@@ -11,6 +11,7 @@ take, the machine's CPUs are shared, and threads neither see nor choose who runs
 
 import collections
 import heapq
+import random
 
 BLOCK, SPIN = "block", "spin"
 SLICE_NS = 3_000_000
@@ -28,6 +29,7 @@ class Thread:
         self.left = 0         # of what it computes
         self.spins = False    # wants to, whether or not it has a CPU
         self.woken = False    # before it blocked
+        self.is_waking = False
         self.ended = None
 
 
@@ -37,13 +39,14 @@ class Cpu:
 
 
 class Engine:
-    def __init__(self, n_cpus, n_real=None):
+    def __init__(self, n_cpus, n_real=None, jitter=0):
         self.now, self.order, self.events = 0, 0, []
         self.is_guest = n_real is not None and n_real < n_cpus
         queue = collections.deque()
         self.cpus = [Cpu(queue if self.is_guest else collections.deque()) for _ in range(n_real if self.is_guest else n_cpus)]
         self.threads = []
         self.preempted = []  # functions that are told of a thread that loses its CPU
+        self.jitter, self.random = jitter, random.Random(1)
 
     def spawn(self, function, cpu):
         """A thread that runs function(thread), a generator function, on the CPU, from time 0 on."""
@@ -53,8 +56,18 @@ class Engine:
         self._ready(thread)
         return thread
 
+    def vary(self, ns):
+        """Up to so much more or less, so that threads don't fall into step; the same each time the program runs."""
+        return ns * (1 + self.jitter * self.random.uniform(-1, 1)) if self.jitter else ns
+
     def wake(self, thread, delay_ns=0):
-        self.after(delay_ns, self._wake, thread)
+        """Return: whether this is what wakes it, which the waker has to work for."""
+        if thread.state == "blocked":
+            if thread.is_waking:
+                return False
+            thread.is_waking = True
+        self.after(self.vary(delay_ns), self._wake, thread)
+        return thread.is_waking
 
     def after(self, delay_ns, function, argument):
         self.order += 1
@@ -103,6 +116,7 @@ class Engine:
             thread.state, thread.spins = "running", False
             self._advance(thread)
         elif thread.state == "blocked":
+            thread.is_waking = False
             self._ready(thread)
         else:
             thread.woken = True

@@ -55,11 +55,10 @@ class TreeLock(RangeLock):
         later = self.ranges[at + 1:]
         del self.ranges[at]  # it is no node that has to be fetched
         yield self._in_tree(thread)
-        for other in later:
-            if held.excludes(other):
-                other.n_before -= 1
-                if not other.n_before:
-                    self.engine.wake(other.thread, self.prices.wakeup_ns)
+        others = [other for other in later if held.excludes(other)]
+        for other in others:
+            other.n_before -= 1
+        yield self.prices.wake(self.engine, [other.thread for other in others if not other.n_before])
 
 
 class ListLock(RangeLock):
@@ -86,8 +85,7 @@ class ListLock(RangeLock):
     def unlock(self, thread, held):
         self.ranges.remove(held)
         yield run(self.line.delay(thread))
-        for sleeper in held.sleepers:
-            self.engine.wake(sleeper, self.prices.wakeup_ns)
+        yield self.prices.wake(self.engine, held.sleepers)
 
 
 class Pending:

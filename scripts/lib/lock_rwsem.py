@@ -7,7 +7,7 @@ or for 10 to 25 us while readers own it; else waits. A lock that becomes free go
 waits: a writer is woken and tries, readers are granted it together. Who waits for longer than a tick of 4 ms has it
 handed over: neither thieves nor spinners pass any more.
 
-Left out: the spinlock of the queue, on the same cache line; what waking others costs the waker.
+Left out: the spinlock of the queue, on the same cache line.
 """
 
 from lock_engine import BLOCK, SPIN, Line, run
@@ -19,8 +19,15 @@ READER_SPIN_NS, FOR_EACH_READER_NS, MAX_READERS = 10_000, 500, 30
 class Prices:
     """What hardware and scheduler take: not measured, but assumed."""
 
-    def __init__(self, line_ns=60, wakeup_ns=5000):
-        self.line_ns, self.wakeup_ns = line_ns, wakeup_ns
+    def __init__(self, line_ns=60, wakeup_ns=5000, waker_ns=0, jitter=0):
+        self.line_ns, self.wakeup_ns, self.waker_ns, self.jitter = line_ns, wakeup_ns, waker_ns, jitter
+
+    def wake(self, engine, threads):
+        """Those that sleep. Return: what that takes of the waker."""
+        n_woken = 0
+        for thread in threads:
+            n_woken += engine.wake(thread, self.wakeup_ns)
+        return run(n_woken * self.waker_ns)
 
 
 class Waits:
@@ -72,7 +79,7 @@ class RwSem:
         waiter = Waiter(thread, False, self.engine.now)
         self.queue.append(waiter)
         if self.writer is None and not self.queue[0].is_writer:
-            self._grant_readers()
+            yield self._grant_readers()
         while not waiter.granted:
             yield BLOCK
         self.waits.add(self.engine.now - waiter.since)
@@ -80,7 +87,7 @@ class RwSem:
     def unlock_read(self, thread):
         yield run(self.line.delay(thread))
         self.n_readers -= 1
-        self._release()
+        yield self._release()
 
     def write(self, thread):
         yield run(self.line.delay(thread))
@@ -106,7 +113,7 @@ class RwSem:
     def unlock_write(self, thread):
         yield run(self.line.delay(thread))
         self.writer = None
-        self._release()
+        yield self._release()
 
     def _own(self, thread):
         self.writer, self.is_spinnable = thread, True
@@ -159,7 +166,7 @@ class RwSem:
     def _write_slow(self, waiter):
         self.queue.append(waiter)
         if self.writer is None and not self.queue[0].is_writer:
-            self._grant_readers()
+            yield self._grant_readers()
         while not (self._is_free() and (not self.has_handoff or self.queue[0] is waiter)):
             if self._is_late(waiter):
                 self.has_handoff = True
@@ -169,27 +176,31 @@ class RwSem:
         self.has_handoff = False
 
     def _release(self):
+        """Return: what it takes of who unlocks, beyond that."""
         if not self._is_free():
-            return
+            return run(0)
         if self.queue:
             self.is_spinnable = True
         self._look()
         if not self.queue:
-            return
-        if self.queue[0].is_writer:
-            first = self.queue[0].thread
-            self.engine.wake(first, self.prices.line_ns if first.spins else self.prices.wakeup_ns)
-        elif self.writer is None:
-            self._grant_readers()
-        elif self._is_late(self.queue[0]):
-            self.has_handoff = True
+            return run(0)
+        first = self.queue[0]
+        if not first.is_writer and self.writer is None:
+            return self._grant_readers()
+        if not first.is_writer:
+            self.has_handoff = self.has_handoff or self._is_late(first)
+            return run(0)
+        if first.thread.spins:
+            self.engine.wake(first.thread, self.prices.line_ns)
+            return run(0)
+        return self.prices.wake(self.engine, [first.thread])
 
     def _grant_readers(self):
-        """All of them, wherever they are in the queue."""
+        """All of them, wherever they are in the queue. Return: what waking them takes."""
         readers = [waiter for waiter in self.queue if not waiter.is_writer]
         self.queue = [waiter for waiter in self.queue if waiter.is_writer]
         self._add_readers(len(readers))
         self.has_handoff = False
         for waiter in readers:
             waiter.granted = True
-            self.engine.wake(waiter.thread, self.prices.wakeup_ns)
+        return self.prices.wake(self.engine, [waiter.thread for waiter in readers])

@@ -58,7 +58,7 @@ class Space:
 
     def fault(self, thread, worker, page):
         ns = self.costs.fault_ns
-        yield run(ns * (1 - self.costs.inside))
+        yield run(self.engine.vary(ns * (1 - self.costs.inside)))
         vma = self.vmas[worker % len(self.vmas)]
         if self.scheme == "mmap-lock":
             yield from self.mmap_lock.read(thread)
@@ -97,7 +97,7 @@ class Space:
         """MAP and UNMAP: half of the cost each."""
         for _ in range(2):
             ns = self.costs.write_ns / 2
-            yield run(ns * (1 - self.costs.inside))
+            yield run(self.engine.vary(ns * (1 - self.costs.inside)))
             if not self.scheme.startswith("arena"):
                 yield from self.mmap_lock.write(thread)
                 yield run(ns * self.costs.inside)
@@ -154,7 +154,7 @@ def simulate(scheme, plan, costs, prices=None, pending="none"):
 
 
 def _play(scheme, plan, costs, prices, pending):
-    engine = Engine(plan.n_cpus, plan.n_real)
+    engine = Engine(plan.n_cpus, plan.n_real, prices.jitter)
     space = Space(engine, scheme, pending, costs, prices, plan)
     counts = {"faults": 0, "writes": 0, "mapped": 0, "working": plan.n_threads}
 
