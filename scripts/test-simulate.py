@@ -232,6 +232,8 @@ class Spaces(unittest.TestCase):
                 found = simulate(scheme, Plan(1, writes, n_ops=10), Costs(2000, 5000), pending=pending)
                 self.assertAlmostEqual(found.time_ns, expected, places=6, msg=f"{scheme} {pending} {writes}")
                 self.assertEqual(found.lock_waits, 0)
+            found = simulate(scheme, Plan(1, n_ops=1000), Costs(2000, 5000), Prices(jitter=0.5), pending)
+            self.assertAlmostEqual(found.time_ns, 2000, delta=40, msg=f"{scheme} {pending}")
 
     def test_two_mappers(self):
         """All of an operation under the lock, nothing else costs: range locks double the throughput, rwsem adds nothing."""

@@ -22,6 +22,10 @@ class Prices:
     def __init__(self, line_ns=60, wakeup_ns=5000, waker_ns=0, jitter=0):
         self.line_ns, self.wakeup_ns, self.waker_ns, self.jitter = line_ns, wakeup_ns, waker_ns, jitter
 
+    def steady(self):
+        """The same without jitter."""
+        return Prices(self.line_ns, self.wakeup_ns, self.waker_ns)
+
     def wake(self, engine, threads):
         """Those that sleep. Return: what that takes of the waker."""
         n_woken = 0

@@ -142,6 +142,7 @@ class Outcome:
 
 def calibrated(scheme, costs, prices, pending):
     """The costs without what the locks take of one thread alone: so that with it, they are what was measured."""
+    prices = prices.steady()
     fault_ns, write_ns = (_play(scheme, Plan(1, writes=writes, n_ops=1), costs, prices, pending).time_ns
                           for writes in (0, 100))
     return costs.alone(max(2 * costs.fault_ns - fault_ns, 0), max(2 * costs.write_ns - write_ns, 0))
