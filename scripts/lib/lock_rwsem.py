@@ -96,7 +96,7 @@ class RwSem:
     def write(self, thread):
         yield run(self.line.delay(thread))
         self.waits.n_locks += 1
-        if self._is_free() and not self.has_handoff and not self.spinners:
+        if self._is_free() and not self.has_handoff and not (self.queue and self.spinners):
             self._own(thread)
             return
         waiter = Waiter(thread, True, self.engine.now)
@@ -108,6 +108,8 @@ class RwSem:
                 yield SPIN
                 if self.engine.must_yield(thread):
                     waiter.has_stopped = True
+                elif self.spinners and self.spinners[0] is waiter:
+                    self._look()
             if waiter in self.spinners:
                 self._stop(waiter)
         if not waiter.granted:
@@ -132,7 +134,7 @@ class RwSem:
             return
         first = self.spinners[0]
         if self._is_free():
-            if not self.has_handoff:
+            if not self.has_handoff and first.thread.state != "ready":  # of a guest, and without a CPU: it will look later
                 self._own(first.thread)
                 first.granted = True
                 self._stop(first, self.prices.line_ns)
