@@ -370,9 +370,10 @@ class Program(unittest.TestCase):
     def test_guest(self):
         """Two threads on two CPUs of a guest whose machine has one take twice as long; three are more than can be simulated."""
         cases = ALONE + [case("stock", 1000, threads=2), case("stock", 1000, threads=3)]
-        (line,) = json.loads(run(result(cases), "--json", "--line-ns", "0", "--jitter", "0", "--threads", "1", "--real-cpus", "1"))["validation"]
+        options = ("--json", "--line-ns", "0", "--jitter", "0", "--threads", "1")
+        (line,) = json.loads(run(result(cases), *options, "--real-cpus", "1"))["validation"]
         self.assertAlmostEqual(line["simulated_ns"], 1000, delta=20)
-        lines = json.loads(run(result(cases), "--json", "--line-ns", "0", "--jitter", "0", "--threads", "1"))["validation"]
+        lines = json.loads(run(result(cases), *options))["validation"]
         self.assertAlmostEqual(lines[0]["simulated_ns"], 500, delta=10)
         self.assertEqual(len(lines), 2)
 

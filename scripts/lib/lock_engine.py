@@ -2,8 +2,9 @@
 """Discrete events: threads that compute on CPUs, wait for each other, and share cache lines. Time is in nanoseconds.
 
 A thread is a generator. It yields run(ns), which takes its CPU for so long; BLOCK, which gives the CPU up until somebody
-wakes it; or SPIN, which keeps the CPU busy until somebody does, or until others have waited for the CPU for a time slice, or
-until it has got its CPU back: so a spinner looks what it goes on for. A CPU runs one thread at a time, and gives the next one its turn after a slice.
+wakes it; or SPIN, which keeps the CPU busy until somebody does, until others have waited for the CPU for a time slice, or
+until it has got its CPU back: so a spinner looks what it goes on for. A CPU runs one thread at a time, and gives the next
+one its turn after a slice.
 
 The CPUs may be those of a guest that has more of them than its machine: then one thread on each is all that they can
 take, the machine's CPUs are shared, and threads neither see nor choose who runs.
