@@ -19,7 +19,8 @@ sys.path.insert(0, os.path.join(FOLDER, "lib"))
 
 import lock_published  # noqa: E402
 from lock_engine import BLOCK, SLICE_NS, Engine, Line  # noqa: E402
-from lock_kinds import ListLock, Pending, Prices, RwSem, TreeLock  # noqa: E402
+from lock_kinds import ListLock, Pending, TreeLock
+from lock_rwsem import TICK_NS, Prices, RwSem  # noqa: E402
 from lock_spaces import SCHEMES, Costs, Plan, simulate  # noqa: E402
 
 FREE = Prices(line_ns=0, wakeup_ns=0)
@@ -123,12 +124,16 @@ class Ends(unittest.TestCase):
             self.assertEqual(lab.ends(), [100, 150])
 
     def test_reader_behind_waiting_writer(self):
-        """rw_semaphore and tree: in order of arrival. List: the reader passes the writer that waits."""
-        lab = Lab(RwSem)
-        lab.sem(0, 100, False)
-        lab.sem(10, 100, True)
-        lab.sem(20, 100, False)
-        self.assertEqual(lab.ends(), [100, 200, 300])
+        """rw_semaphore and tree: in order of arrival. List: the reader passes the writer that waits.
+
+        A rw_semaphore's writer is passed as long as it spins, 10.5 us for one reader.
+        """
+        for reader, ends in ((20_000, [100_000, 220_000, 120_000]), (21_000, [100_000, 200_000, 300_000])):
+            lab = Lab(RwSem)
+            lab.sem(0, 100_000, False)
+            lab.sem(10_000, 100_000, True)
+            lab.sem(reader, 100_000, False)
+            self.assertEqual(lab.ends(), ends)
         for kind, expected in ((TreeLock, [100, 200, 300]), (ListLock, [100, 220, 120])):
             lab = Lab(kind)
             lab.range(0, 100, 0, 9, shared=True)
@@ -144,8 +149,52 @@ class Ends(unittest.TestCase):
         lab.sem(20, 100, False)
         self.assertEqual(lab.ends(), [100, 205, 205])
 
-    def test_handed_over_after_4_ms(self):
-        """Two readers that take turns and steal the lock would keep a writer out; it gets it after 4 ms all the same."""
+    def test_writer_spins(self):
+        """A spinning writer gets the lock before those who were there before it, and pays no waking."""
+        lab = Lab(RwSem, prices=Prices(0, 1000))
+        lab.sem(0, 50_000, True)
+        lab.sem(10, 100, False)
+        lab.sem(20, 100, True)
+        self.assertEqual(lab.ends(), [50_000, 51_200, 50_100])
+
+    def test_waking_costs_the_waker(self):
+        """Once for a sleeper, not for one that is on its way already, nor for one that spins."""
+        lab = Lab(RwSem, prices=Prices(0, 1000, waker_ns=7))
+        lab.sem(0, 20_000, False)
+        lab.sem(10, 100, True)  # spins for 10.5 us, then sleeps
+        lab.sem(20_900, 50, False)  # a thief, before that one is awake
+        self.assertEqual(lab.ends(), [20_007, 21_100, 20_950])
+        self.assertEqual(lab.lock.waits.n_waits, 1)
+
+    def test_preempted_owner(self):
+        """Who spins goes to sleep when the owner loses its CPU, and is woken when it has unlocked."""
+        lab = Lab(RwSem, n_cpus=2, prices=Prices(0, 1000))
+        lab.sem(0, SLICE_NS + 100, True)
+        lab.sem(10, 100, True)
+
+        def other(_thread):
+            yield SLICE_NS
+        lab.engine.spawn(other, 0)
+        ends = lab.ends()
+        self.assertEqual(ends[1], 2 * SLICE_NS + 100 + 1000 + 100)
+        self.assertEqual(lab.threads[1].cpu.n_turns, 2 + 2)  # spinning, idle, unlocking, idle
+
+    def test_guest_cpus(self):
+        """Two threads of a guest on one CPU: who spins does not know that the owner has lost it, and wastes its slice."""
+        engine = Engine(2, 1)
+        lock = RwSem(engine, FREE)
+
+        def act(thread):
+            yield from lock.write(thread)
+            yield SLICE_NS + 100
+            yield from lock.unlock_write(thread)
+        threads = [engine.spawn(act, i) for i in range(2)]
+        engine.play()
+        # One runs for a slice, the other spins for one; then the lock is free and its owner's slice is not over.
+        self.assertEqual([thread.ended for thread in threads], [2 * SLICE_NS + 100, 3 * SLICE_NS + 200])
+
+    def test_handed_over_after_two_ticks(self):
+        """A reader that takes the lock again before who waits is awake would keep a writer out; it gets it all the same."""
         lab = Lab(RwSem, prices=Prices(0, 1000))
 
         def reader(thread):
@@ -156,8 +205,24 @@ class Ends(unittest.TestCase):
         lab.engine.spawn(reader, 5)
         lab.sem(10, 100, True)
         end = lab.ends()[0]
-        self.assertGreater(end, 4_000_000)
-        self.assertLess(end, 4_400_000)
+        self.assertGreater(end, 2 * TICK_NS)
+        self.assertLess(end, 2 * TICK_NS + 400_000)
+
+    def test_handed_over_to_readers(self):
+        """The same with writers that spin for each other."""
+        lab = Lab(RwSem, prices=Prices(0, 1000))
+
+        def writer(thread):
+            for _ in range(200):
+                yield from lab.lock.write(thread)
+                yield 100_000
+                yield from lab.lock.unlock_write(thread)
+        for cpu in (5, 6):
+            lab.engine.spawn(writer, cpu)
+        lab.sem(10, 100, False)
+        end = lab.ends()[0]
+        self.assertGreater(end, 2 * TICK_NS)
+        self.assertLess(end, 2 * TICK_NS + 400_000)
 
 
 class Spaces(unittest.TestCase):
@@ -167,6 +232,8 @@ class Spaces(unittest.TestCase):
                 found = simulate(scheme, Plan(1, writes, n_ops=10), Costs(2000, 5000), pending=pending)
                 self.assertAlmostEqual(found.time_ns, expected, places=6, msg=f"{scheme} {pending} {writes}")
                 self.assertEqual(found.lock_waits, 0)
+            found = simulate(scheme, Plan(1, n_ops=1000), Costs(2000, 5000), Prices(jitter=0.5), pending)
+            self.assertAlmostEqual(found.time_ns, 2000, delta=40, msg=f"{scheme} {pending}")
 
     def test_two_mappers(self):
         """All of an operation under the lock, nothing else costs: range locks double the throughput, rwsem adds nothing."""
@@ -203,23 +270,67 @@ class Spaces(unittest.TestCase):
         self.assertAlmostEqual(each.fault_rate / 64e6, 1, delta=0.01)
 
     def test_repeats(self):
-        runs = [simulate("arena-rwsem", Plan(8, 10, 2, n_ops=50), Costs(1000, 4000)).elapsed_ns for _ in range(2)]
+        runs = [simulate("arena-rwsem", Plan(8, 10, 1, n_ops=50), Costs(1000, 4000)).elapsed_ns for _ in range(2)]
         self.assertEqual(*runs)
 
     def test_directions(self):
         self.assertEqual([lock_published.direction(*pair) for pair in ((1.2, 1.3), (0.9, 0.9), (0.99, 1.3), (1, 1))],
                          ["more", "less", "neither", "neither"])
 
+    def test_ranges_of_others_are_fetched(self):
+        """Two ranges are held for 1000 ns; a third costs 10 ns for each line of other CPUs that is passed, and 1 for each node."""
+        for kind, expected in ((TreeLock, 10 + 1 + 2 * 10), (ListLock, 10 + 2 * (1 + 10))):
+            engine = Engine(3)
+            lock, took = kind(engine, Prices(10, 0), 1), []
+
+            def act(thread, lock=lock, took=took, engine=engine):
+                yield 100 * thread.home
+                since = engine.now
+                held = yield from lock.lock(thread, 16 * thread.home, 16 * thread.home + 15, False)
+                took.append(engine.now - since)
+                yield 1000
+                yield from lock.unlock(thread, held)
+            for i in range(3):
+                engine.spawn(act, i)
+            engine.play()
+            self.assertEqual(took[2], expected, kind)
+            self.assertEqual(lock.ranges, [])
+
+    def test_registering(self):
+        """10 ns for each line of another CPU, 1 for each node. On one list, the neighbour's node is such a line as well."""
+        for kind, begin, search in (("list", [1, 10 + 1 + 10, 1 + 10], 10 + 4 * 1 + 3 * 10), ("cpu", [0, 0, 0], 2 * 10)):
+            engine = Engine(3)
+            pending, took = Pending(engine, Prices(10, 0), kind, 2, 1), []
+
+            def act(generator, thread, engine=engine, took=took):
+                since = engine.now
+                yield from generator
+                took.append(engine.now - since)
+
+            def faults(thread, pending=pending, act=act):
+                yield 100 * thread.home
+                yield from act(pending.begin(thread, 1), thread)
+                if thread.home:
+                    yield from act(pending.begin(thread, 2), thread)
+
+            def command(thread, pending=pending, act=act):
+                yield 300
+                yield from act(pending.search(thread, 0, 15), thread)
+            for i, function in enumerate((faults, faults, command)):
+                engine.spawn(function, i)
+            engine.play()
+            self.assertEqual(took, [*begin, search], kind)
+
     def test_pending_kinds(self):
         engine = Engine(2)
         self.assertEqual([len(Pending(engine, FREE, kind, 2, 0).lines) for kind in ("none", "list", "hash", "cpu")],
-                         [0, 1, 64, 0])
+                         [0, 1, 64, 2])
 
 
 def case(contender, time_ns, threads=1, writes=0, mappers=0, pending="none", **params):
     return {"scenario": "faultmix", "contender": contender, "status": "ok", "reason": None,
             "params": {"threads": threads, "layout": "shared", "writes": writes, "mappers": mappers, "holder": "none",
-                       "aborts": 0, "pending": pending, "ops": 100, "period": 500, **params},
+                       "access": "user", "aborts": 0, "pending": pending, "ops": 100, "period": 500, **params},
             "metrics": [{"name": "time", "unit": "ns", "rounds": [[time_ns * wobble] for wobble in (1, 1.1, 0.9)]}]}
 
 
@@ -255,6 +366,16 @@ class Program(unittest.TestCase):
         self.assertAlmostEqual(line["error"], 0, delta=0.02)
         self.assertEqual([point["threads"] for point in found["curves"][0]["points"]], [1, 2])
         self.assertAlmostEqual(found["curves"][0]["points"][0]["time_ns"], 4000)
+
+    def test_guest(self):
+        """Two threads on two CPUs of a guest whose machine has one take twice as long; three are more than can be simulated."""
+        cases = ALONE + [case("stock", 1000, threads=2), case("stock", 1000, threads=3)]
+        options = ("--json", "--line-ns", "0", "--jitter", "0", "--threads", "1")
+        (line,) = json.loads(run(result(cases), *options, "--real-cpus", "1"))["validation"]
+        self.assertAlmostEqual(line["simulated_ns"], 1000, delta=20)
+        lines = json.loads(run(result(cases), *options))["validation"]
+        self.assertAlmostEqual(lines[0]["simulated_ns"], 500, delta=10)
+        self.assertEqual(len(lines), 2)
 
     def test_kernels(self):
         schemes = [json.loads(run(result(ALONE, release), "--json", "--threads", "1"))["curves"][0]["scheme"]

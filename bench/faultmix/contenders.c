@@ -5,6 +5,8 @@
  */
 #include "faultmix.h"
 
+#include <string.h>
+
 #define FAULTMIX_INEXACT                                                                                               \
 	"faults of starting threads and of whoever disturbs them are among them; touch-faults has those of the memory"
 
@@ -13,7 +15,9 @@ static const char *faultmix_unfit(const struct mmlab_case *c)
 	const struct faultmix_ops *ops = mmlab_ops(c);
 	uint64_t holder = mmlab_param(c, "holder");
 
-	return (holder == HOLDER_HOLD || holder == HOLDER_SECOND) && ops->no_hold ? ops->no_hold() : NULL;
+	if (holder == HOLDER_SAME && ops->kind == KIND_ARENA)
+		return "who has the range of a fault keeps it waiting under every scheme";
+	return holder >= HOLDER_HOLD && ops->no_hold ? ops->no_hold() : NULL;
 }
 
 #include "arena-list.c"

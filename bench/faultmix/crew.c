@@ -45,7 +45,8 @@ struct thread {
 	int cpu, result;
 	struct log faults, writes;
 	struct part {
-		uint64_t start_ns, end_ns, n_faults, n_writes, n_holds, n_minor, n_sleeps;
+		uint64_t start_ns, end_ns, n_holds;
+		struct crew_sum sum;
 	} parts[CREW_N_PARTS];
 };
 
@@ -58,8 +59,17 @@ struct crew {
 	unsigned int n_threads, n_started;
 	struct mmlab_map logs;
 	_Alignas(64) atomic_uint n_working;
+	_Alignas(64) atomic_uint n_waking; /* who has still to arrive at the start line of the closed part */
 	_Alignas(64) struct thread threads[];
 };
+
+static uint64_t cpu_now_ns(void)
+{
+	struct timespec used;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
 
 static void sleep_until(uint64_t ns)
 {
@@ -94,9 +104,18 @@ static int change(struct thread *t)
 	return faultmix_ops(f)->change(f, (size_t)(faultmix_page(f, t->number, 0) - f->base));
 }
 
-static void touch(struct thread *t, uint64_t page)
+/* By the thread itself, or by the kernel, which copies the same byte from a file. */
+static int touch_at(const struct faultmix *f, char *at, char stamp)
 {
-	*(volatile char *)faultmix_page(t->crew->f, t->number, page) = faultmix_stamp(t->number, page);
+	if (f->source >= 0)
+		return pread(f->source, at, 1, (unsigned char)stamp) == 1 ? 0 : -errno;
+	*(volatile char *)at = stamp;
+	return 0;
+}
+
+static int touch(const struct thread *t, uint64_t page)
+{
+	return touch_at(t->crew->f, faultmix_page(t->crew->f, t->number, page), faultmix_stamp(t->number, page));
 }
 
 /* In the open part: wait for the intended start of operation @i. Return: that time. */
@@ -119,7 +138,7 @@ static int work(struct thread *t, enum crew_part part)
 	const struct crew *crew = t->crew;
 	uint64_t first = 1 + (uint64_t)part * crew->f->n_faults, n = crew->f->n_ops, start = 0;
 	bool is_open = part == CREW_OPEN;
-	struct part *p = &t->parts[part];
+	struct crew_sum *sum = &t->parts[part].sum;
 	int r = 0;
 
 	for (uint64_t i = 0; i < n && !r; i++) {
@@ -127,17 +146,17 @@ static int work(struct thread *t, enum crew_part part)
 			if (is_open)
 				start = intend(t, i);
 			r = write_once(t);
-			p->n_writes++;
+			sum->n_writes++;
 			if (is_open)
 				log_latency(&t->writes, start);
 			continue;
 		}
-		if (faultmix_share(p->n_faults + 1, crew->aborts) > faultmix_share(p->n_faults, crew->aborts))
+		if (faultmix_share(sum->n_faults + 1, crew->aborts) > faultmix_share(sum->n_faults, crew->aborts))
 			r = change(t);
 		if (is_open)
 			start = intend(t, i);
-		touch(t, first + p->n_faults);
-		p->n_faults++;
+		r = r ? r : touch(t, first + sum->n_faults);
+		sum->n_faults++;
 		if (is_open)
 			log_latency(&t->faults, start);
 	}
@@ -154,7 +173,7 @@ static int map_on(struct thread *t, enum crew_part part)
 		uint64_t start = part == CREW_OPEN ? intend(t, i) : 0;
 
 		r = write_once(t);
-		t->parts[part].n_writes++;
+		t->parts[part].sum.n_writes++;
 		if (part == CREW_OPEN)
 			log_latency(&t->writes, start);
 	}
@@ -179,11 +198,12 @@ static int hold_once(struct thread *t)
 
 	switch (f->holder) {
 	case HOLDER_FORK:
-	case HOLDER_IDLE:
 		return fork_once();
 	case HOLDER_HOLD:
+	case HOLDER_IDLE:
 		return ops->hold(f, HOLD_MS);
 	case HOLDER_SECOND:
+	case HOLDER_SAME:
 		return ops->hold(f, SECOND_MS);
 	default:
 		r = ops->populate(f, f->longs, FAULTMIX_LONG_BYTES);
@@ -194,7 +214,7 @@ static int hold_once(struct thread *t)
 static int hold_on(struct thread *t, enum crew_part part)
 {
 	struct crew *crew = t->crew;
-	bool second = crew->f->holder == HOLDER_SECOND;
+	bool second = crew->f->holder >= HOLDER_SECOND;
 	int r = 0;
 
 	if (second && part == CREW_CLOSED)
@@ -219,6 +239,14 @@ static int busy(struct thread *t, enum crew_part part)
 	return 0;
 }
 
+/* The gate wakes one after the other; what is short would be over before the last of them runs. */
+static void line_up(struct crew *crew)
+{
+	atomic_fetch_sub(&crew->n_waking, 1);
+	while (atomic_load(&crew->n_waking))
+		(void)sched_yield();
+}
+
 static int act(struct thread *t, enum crew_part part)
 {
 	static int (*const acts[])(struct thread * t, enum crew_part part) = {
@@ -226,23 +254,31 @@ static int act(struct thread *t, enum crew_part part)
 	};
 	struct part *p = &t->parts[part];
 	struct rusage before, after;
+	uint64_t cpu_ns;
 	int r;
 
 	if (part == CREW_OPEN)
 		sleep_until(t->crew->first_ns - SPIN_NS);
+	else if (t->role == ROLE_WORKER || t->role == ROLE_MAPPER)
+		line_up(t->crew);
 	(void)getrusage(RUSAGE_THREAD, &before);
+	cpu_ns = cpu_now_ns();
 	p->start_ns = mmlab_now_ns();
 	r = acts[t->role](t, part);
 	p->end_ns = mmlab_now_ns();
+	cpu_ns = cpu_now_ns() - cpu_ns;
 	(void)getrusage(RUSAGE_THREAD, &after);
-	p->n_minor = (uint64_t)(after.ru_minflt - before.ru_minflt);
-	p->n_sleeps = (uint64_t)(after.ru_nvcsw - before.ru_nvcsw);
+	p->sum.n_minor = (uint64_t)(after.ru_minflt - before.ru_minflt);
+	p->sum.n_sleeps = (uint64_t)(after.ru_nvcsw - before.ru_nvcsw);
+	/* The clocks are read one after the other: what was never off a CPU may have been on it for a little longer. */
+	p->sum.off_cpu_ns = p->end_ns - p->start_ns > cpu_ns ? p->end_ns - p->start_ns - cpu_ns : 0;
 	return r;
 }
 
 /* Once through everything that a part does, so that nothing is done for the first time there. */
 static int rehearse(struct thread *t)
 {
+	const struct faultmix *f = t->crew->f;
 	struct rusage usage;
 	int r = mmlab_pin_self(t->cpu);
 
@@ -251,15 +287,15 @@ static int rehearse(struct thread *t)
 	await(mmlab_now_ns() + 2 * SPIN_NS);
 	if (!r && (t->role == ROLE_WORKER || t->role == ROLE_MAPPER))
 		r = write_once(t);
-	if (!r && t->role == ROLE_HOLDER && t->crew->f->holder == HOLDER_IDLE &&
+	if (!r && t->role == ROLE_HOLDER && f->holder == HOLDER_IDLE &&
 	    sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }))
 		r = -errno;
 	if (r || t->role != ROLE_WORKER)
 		return r;
 	if (t->crew->aborts)
 		r = change(t); /* before the touch, from which on faults may be speculative */
-	for (size_t at = 0; at + t->crew->f->page_bytes < t->crew->f->area_bytes; at += FAULTMIX_TABLE_BYTES)
-		*(volatile char *)(faultmix_page(t->crew->f, t->number, 0) + at) = 1;
+	for (size_t at = 0; !r && at + f->page_bytes < f->area_bytes; at += FAULTMIX_TABLE_BYTES)
+		r = touch_at(f, faultmix_page(f, t->number, 0) + at, 1);
 	return r;
 }
 
@@ -369,12 +405,22 @@ int crew_work(struct crew *crew, enum crew_part part, void (*ended)(struct fault
 	crew->part = part;
 	crew->first_ns = mmlab_now_ns() + LEAD_NS;
 	atomic_store(&crew->n_working, crew->f->n_workers);
+	atomic_store(&crew->n_waking, crew->f->n_workers + crew->f->n_mappers);
 	(void)pthread_barrier_wait(&crew->gate);
 	(void)pthread_barrier_wait(&crew->worked);
 	if (ended)
 		ended(crew->f);
 	(void)pthread_barrier_wait(&crew->gate);
 	return result_of(crew);
+}
+
+static void add(struct crew_sum *sum, const struct crew_sum *other)
+{
+	sum->n_faults += other->n_faults;
+	sum->n_writes += other->n_writes;
+	sum->n_minor += other->n_minor;
+	sum->n_sleeps += other->n_sleeps;
+	sum->off_cpu_ns += other->off_cpu_ns;
 }
 
 void crew_sums(const struct crew *crew, enum crew_part part, struct crew_sums *ret)
@@ -387,20 +433,27 @@ void crew_sums(const struct crew *crew, enum crew_part part, struct crew_sums *r
 		const struct part *p = &t->parts[part];
 
 		ret->n_holds += p->n_holds;
-		if (t->role == ROLE_HOLDER || t->role == ROLE_BUSY)
+		if (t->role == ROLE_MAPPER)
+			add(&ret->mappers, &p->sum);
+		if (t->role != ROLE_WORKER)
 			continue;
-		ret->n_sleeps += p->n_sleeps;
-		if (t->role == ROLE_MAPPER) {
-			ret->n_mapped += p->n_writes;
-			continue;
-		}
-		ret->n_faults += p->n_faults;
-		ret->n_writes += p->n_writes;
-		ret->n_minor += p->n_minor;
+		add(&ret->workers, &p->sum);
 		start = p->start_ns < start ? p->start_ns : start;
 		end = p->end_ns > end ? p->end_ns : end;
 	}
 	ret->elapsed_ns = end - start;
+}
+
+void crew_sums_all(const struct crew *crew, struct crew_sums *ret)
+{
+	struct crew_sums open;
+
+	crew_sums(crew, CREW_CLOSED, ret);
+	crew_sums(crew, CREW_OPEN, &open);
+	ret->elapsed_ns += open.elapsed_ns;
+	ret->n_holds += open.n_holds;
+	add(&ret->workers, &open.workers);
+	add(&ret->mappers, &open.mappers);
 }
 
 static int by_size(const void *a, const void *b)

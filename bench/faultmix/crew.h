@@ -13,16 +13,24 @@
 enum crew_part { CREW_CLOSED, CREW_OPEN, CREW_N_PARTS };
 
 /**
+ * struct crew_sum - what threads of one role did in a part
+ * @n_faults, @n_writes: operations
+ * @n_minor:    page faults, as the kernel counts them
+ * @n_sleeps:   times that they gave up their CPU
+ * @off_cpu_ns: for how long they were on no CPU: waiting for a lock, or for a CPU that others have
+ */
+struct crew_sum {
+	uint64_t n_faults, n_writes, n_minor, n_sleeps, off_cpu_ns;
+};
+
+/**
  * struct crew_sums - what a part took and did
  * @elapsed_ns: from the earliest start to the latest end of a worker
- * @n_faults, @n_writes: operations of workers
- * @n_mapped: operations of mappers
- * @n_holds:  times that the lock was held for long
- * @n_minor:  page faults of workers, as the kernel counts them
- * @n_sleeps: times that workers and mappers gave up their CPU
+ * @n_holds:    times that the lock was held for long
  */
 struct crew_sums {
-	uint64_t elapsed_ns, n_faults, n_writes, n_mapped, n_holds, n_minor, n_sleeps;
+	uint64_t elapsed_ns, n_holds;
+	struct crew_sum workers, mappers;
 };
 
 /** crew_open() - start all threads and let each rehearse. Return: 0 or -errno. */
@@ -37,6 +45,9 @@ int crew_work(struct crew *crew, enum crew_part part, void (*ended)(struct fault
 
 /** crew_sums() - of a part that is over. */
 void crew_sums(const struct crew *crew, enum crew_part part, struct crew_sums *ret);
+
+/** crew_sums_all() - of both. */
+void crew_sums_all(const struct crew *crew, struct crew_sums *ret);
 
 /**
  * crew_latencies() - of the open part, sorted

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "crew.h"
@@ -73,10 +74,25 @@ int proof_unmap_areas(struct faultmix *f)
 /* fork copies page tables entry by entry, under the lock. */
 static int open_ballast(struct faultmix *f)
 {
-	if (!faultmix_forks(f))
+	if (f->holder != HOLDER_FORK)
 		return 0;
 	return mmlab_map_open(&f->ballast, FAULTMIX_LONG_BYTES, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+}
+
+/* Each byte is its own offset: what is read from there is what a worker would have written. */
+static int open_source(struct faultmix *f)
+{
+	unsigned char bytes[256];
+
+	if (strcmp(mmlab_param_word(f->c, "access"), "kernel"))
+		return 0;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)i;
+	f->source = memfd_create("mmlab-faultmix", MFD_CLOEXEC);
+	if (f->source < 0 || write(f->source, bytes, sizeof(bytes)) != (ssize_t)sizeof(bytes))
+		return -errno;
+	return 0;
 }
 
 static void plan(struct faultmix *f, struct mmlab_case *c)
@@ -96,6 +112,7 @@ static void plan(struct faultmix *f, struct mmlab_case *c)
 		.page_bytes = mmlab_page_bytes(),
 		.area_bytes = area_bytes(c),
 		.fd = -1,
+		.source = -1,
 	};
 	f->slots = f->n_workers * f->area_bytes;
 	f->longs = f->slots + (f->n_workers + f->n_mappers) * FAULTMIX_TABLE_BYTES;
@@ -125,6 +142,8 @@ static int faultmix_setup(struct mmlab_case *c)
 		r = each_area(f, ops->map);
 	if (!r)
 		r = open_ballast(f);
+	if (!r)
+		r = open_source(f);
 	if (r)
 		return mmlab_fail(c, r, "preparing the memory");
 	r = crew_open(&f->crew, f);
@@ -179,49 +198,64 @@ static void report_latencies(struct faultmix *f, bool writes)
 
 static void report_rates(struct faultmix *f, const struct crew_sums *closed)
 {
-	double seconds = (double)closed->elapsed_ns / 1e9;
-	uint64_t n_writes = closed->n_writes + closed->n_mapped;
+	const struct {
+		const char *rate, *sleeps, *off_cpu, *missing;
+		const struct crew_sum *sum;
+		uint64_t n, n_ops;
+	} roles[] = {
+		{ "fault-rate", "worker-sleeps", "worker-off-cpu", "the mix has no faults", &closed->workers,
+		  closed->workers.n_faults, closed->workers.n_faults + closed->workers.n_writes },
+		{ "write-rate", "mapper-sleeps", "mapper-off-cpu", "nobody maps", &closed->mappers,
+		  closed->workers.n_writes + closed->mappers.n_writes, closed->mappers.n_writes },
+	};
 
-	if (closed->n_faults)
-		mmlab_report(f->c, "fault-rate", (double)closed->n_faults / seconds);
-	else
-		mmlab_report_missing(f->c, "fault-rate", "the mix has no faults");
-	if (n_writes)
-		mmlab_report(f->c, "write-rate", (double)n_writes / seconds);
-	else
-		mmlab_report_missing(f->c, "write-rate", "nobody maps");
-	mmlab_report(f->c, "sleeps", (double)closed->n_sleeps / (double)(closed->n_faults + n_writes));
+	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
+		if (roles[i].n)
+			mmlab_report(f->c, roles[i].rate, (double)roles[i].n * 1e9 / (double)closed->elapsed_ns);
+		else
+			mmlab_report_missing(f->c, roles[i].rate, roles[i].missing);
+		if (roles[i].n_ops) {
+			mmlab_report(f->c, roles[i].sleeps, (double)roles[i].sum->n_sleeps / (double)roles[i].n_ops);
+			mmlab_report(f->c, roles[i].off_cpu, (double)roles[i].sum->off_cpu_ns / (double)roles[i].n_ops);
+		} else {
+			mmlab_report_missing(f->c, roles[i].sleeps, "there are no mappers");
+			mmlab_report_missing(f->c, roles[i].off_cpu, "there are no mappers");
+		}
+	}
 }
 
+/* Faults lock for reading, who maps and unmaps for writing: the lock itself, and the short one that split has beside
+ * it. */
 static void report_locks(struct faultmix *f, const struct crew_sums *closed)
 {
 	static const struct {
 		const char *name;
-		enum mmlab_arena_stat stats[4]; /* of the lock itself, and of the short one that split has beside it */
-	} sums[] = { { "locks",
-		       { MMLAB_ARENA_STAT_SHARED, MMLAB_ARENA_STAT_EXCLUSIVE, MMLAB_ARENA_STAT_SHORT_READS,
-			 MMLAB_ARENA_STAT_SHORT_WRITES } },
-		     { "lock-waits",
-		       { MMLAB_ARENA_STAT_SHARED_WAITS, MMLAB_ARENA_STAT_EXCLUSIVE_WAITS,
-			 MMLAB_ARENA_STAT_SHORT_READ_WAITS, MMLAB_ARENA_STAT_SHORT_WRITE_WAITS } },
-		     { "lock-wait",
-		       { MMLAB_ARENA_STAT_SHARED_WAIT_NS, MMLAB_ARENA_STAT_EXCLUSIVE_WAIT_NS,
-			 MMLAB_ARENA_STAT_SHORT_READ_WAIT_NS, MMLAB_ARENA_STAT_SHORT_WRITE_WAIT_NS } } };
+		enum mmlab_arena_stat stats[2];
+		bool writes;
+	} sums[] = {
+		{ "fault-locks", { MMLAB_ARENA_STAT_SHARED, MMLAB_ARENA_STAT_SHORT_READS }, false },
+		{ "fault-lock-waits", { MMLAB_ARENA_STAT_SHARED_WAITS, MMLAB_ARENA_STAT_SHORT_READ_WAITS }, false },
+		{ "fault-lock-wait", { MMLAB_ARENA_STAT_SHARED_WAIT_NS, MMLAB_ARENA_STAT_SHORT_READ_WAIT_NS }, false },
+		{ "write-locks", { MMLAB_ARENA_STAT_EXCLUSIVE, MMLAB_ARENA_STAT_SHORT_WRITES }, true },
+		{ "write-lock-waits", { MMLAB_ARENA_STAT_EXCLUSIVE_WAITS, MMLAB_ARENA_STAT_SHORT_WRITE_WAITS }, true },
+		{ "write-lock-wait",
+		  { MMLAB_ARENA_STAT_EXCLUSIVE_WAIT_NS, MMLAB_ARENA_STAT_SHORT_WRITE_WAIT_NS },
+		  true },
+	};
 	struct faultmix_counts counts = proof_since(&f->before, &f->between);
-	uint64_t n_ops = closed->n_faults + closed->n_writes + closed->n_mapped;
+	uint64_t n_writes = closed->workers.n_writes + closed->mappers.n_writes;
 
 	for (size_t i = 0; i < sizeof(sums) / sizeof(*sums); i++) {
-		uint64_t sum = 0;
+		uint64_t n_ops = sums[i].writes ? n_writes : closed->workers.n_faults;
+		uint64_t n = counts.arena[sums[i].stats[0]] + counts.arena[sums[i].stats[1]];
 
-		for (size_t k = 0; k < 4; k++)
-			sum += counts.arena[sums[i].stats[k]];
-		if (faultmix_ops(f)->kind == KIND_ARENA)
-			mmlab_report(f->c, sums[i].name, (double)sum / (double)n_ops);
+		if (faultmix_ops(f)->kind != KIND_ARENA)
+			mmlab_report_missing(f->c, sums[i].name,
+					     "the kernel counts mmap_lock by trace events alone: see docs/faultmix.md");
+		else if (!n_ops)
+			mmlab_report_missing(f->c, sums[i].name, "the mix has no such operation");
 		else
-			mmlab_report_missing(
-				f->c, sums[i].name,
-				"the kernel counts this for mmap_lock by trace events alone, and switching "
-				"them on patches its code");
+			mmlab_report(f->c, sums[i].name, (double)n / (double)n_ops);
 	}
 }
 
@@ -230,19 +264,19 @@ static int faultmix_observe(struct mmlab_case *c)
 	struct faultmix *f = mmlab_state(c);
 	struct faultmix_counts counts = proof_since(&f->before, &f->after);
 	enum faultmix_kind kind = faultmix_ops(f)->kind;
-	struct crew_sums closed, open;
+	struct crew_sums closed, all;
 
 	crew_sums(f->crew, CREW_CLOSED, &closed);
-	crew_sums(f->crew, CREW_OPEN, &open);
+	crew_sums_all(f->crew, &all);
 	report_rates(f, &closed);
 	report_locks(f, &closed);
 	report_latencies(f, false);
 	report_latencies(f, true);
-	mmlab_report(c, "holds", (double)(closed.n_holds + open.n_holds));
-	if (faultmix_forks(f))
+	mmlab_report(c, "holds", (double)all.n_holds);
+	if (f->holder == HOLDER_FORK)
 		mmlab_report_missing(c, "touch-faults", "after a fork, threads fault in their stacks as well");
 	else
-		mmlab_report(c, "touch-faults", (double)(closed.n_minor + open.n_minor));
+		mmlab_report(c, "touch-faults", (double)all.workers.n_minor);
 	if (kind == KIND_REGION && counts.spf[MMLAB_SPF_STAT_NORMAL] + counts.spf[MMLAB_SPF_STAT_FIRST_TOUCH]) {
 		mmlab_report(c, "speculative", (double)counts.spf[MMLAB_SPF_STAT_FIRST_TOUCH]);
 		mmlab_report(c, "raced", (double)counts.spf[MMLAB_SPF_STAT_RACED]);
@@ -281,6 +315,7 @@ static void faultmix_teardown(struct mmlab_case *c)
 	mmlab_map_close(&f->arena);
 	mmlab_map_close(&f->ballast);
 	f->fd = mmlab_close(f->fd);
+	f->source = mmlab_close(f->source);
 	free(f);
 }
 
@@ -328,11 +363,19 @@ static const struct mmlab_axis faultmix_axes[] = {
 	{ .name = "holder",
 	  .summary =
 		  "who holds the lock for long: nobody; a thread that populates 64 MiB, or forks, again and again; one "
-		  "that holds it for 10 ms of each 20; for one second, once",
+		  "that holds it for 10 ms of each 20, also at low priority on a busy CPU; for one second, once, also "
+		  "with "
+		  "that of the workers' mapping",
 	  .kind = MMLAB_AXIS_WORD,
-	  .words = "none,populate,fork,idle,hold,second",
+	  .words = "none,populate,fork,hold,idle,second,second-same",
 	  .quick = "none",
 	  .full = "none" },
+	{ .name = "access",
+	  .summary = "who touches a page: the worker, or the kernel in a read(2) of its",
+	  .kind = MMLAB_AXIS_WORD,
+	  .words = "user,kernel",
+	  .quick = "user",
+	  .full = "user" },
 	{ .name = "aborts",
 	  .summary = "percent of faults before which the worker sets the protection of a page of its mapping",
 	  .kind = MMLAB_AXIS_NUMBER,
@@ -375,10 +418,16 @@ static const struct mmlab_metric faultmix_metrics[] = {
 	{ .name = "write-p99", .unit = "ns", .kind = MMLAB_TIME },
 	{ .name = "write-p999", .unit = "ns", .kind = MMLAB_TIME },
 	{ .name = "write-max", .unit = "ns", .kind = MMLAB_TIME },
-	{ .name = "sleeps", .unit = "sleeps", .kind = MMLAB_COUNT },
-	{ .name = "locks", .unit = "locks", .kind = MMLAB_COUNT },
-	{ .name = "lock-waits", .unit = "waits", .kind = MMLAB_COUNT },
-	{ .name = "lock-wait", .unit = "ns", .kind = MMLAB_TIME },
+	{ .name = "worker-sleeps", .unit = "sleeps", .kind = MMLAB_COUNT },
+	{ .name = "mapper-sleeps", .unit = "sleeps", .kind = MMLAB_COUNT },
+	{ .name = "worker-off-cpu", .unit = "ns", .kind = MMLAB_TIME },
+	{ .name = "mapper-off-cpu", .unit = "ns", .kind = MMLAB_TIME },
+	{ .name = "fault-locks", .unit = "locks", .kind = MMLAB_COUNT },
+	{ .name = "fault-lock-waits", .unit = "waits", .kind = MMLAB_COUNT },
+	{ .name = "fault-lock-wait", .unit = "ns", .kind = MMLAB_TIME },
+	{ .name = "write-locks", .unit = "locks", .kind = MMLAB_COUNT },
+	{ .name = "write-lock-waits", .unit = "waits", .kind = MMLAB_COUNT },
+	{ .name = "write-lock-wait", .unit = "ns", .kind = MMLAB_TIME },
 	{ .name = "holds", .unit = "holds", .kind = MMLAB_COUNT },
 	{ .name = "touch-faults", .unit = "faults", .kind = MMLAB_COUNT, .exact = true },
 	{ .name = "speculative", .unit = "faults", .kind = MMLAB_COUNT },
@@ -399,14 +448,14 @@ static const struct mmlab_preset faultmix_presets[] = {
 	  .axes = AXES("threads=1,2,4", "writes=0,1,10,50,90,100", "mappers=0") },
 	{ .name = "mappers",
 	  .summary = "faults beside threads that map and unmap, in both layouts",
-	  .axes = AXES("threads=1,2,4", "writes=0", "mappers=0,1,4", "layout=shared,each") },
+	  .axes = AXES("threads=1,2,4", "writes=0", "mappers=0,1,4", "layout=shared,each", "ops=1000") },
 	{ .name = "holders",
 	  .summary = "faults beside somebody who holds the lock for long",
-	  .axes = AXES("threads=1", "writes=0", "mappers=0", "holder=none,populate,fork,idle,hold", "layout=shared") },
+	  .axes = AXES("threads=1", "writes=0", "mappers=0", "holder=none,populate,fork,hold,idle", "layout=shared") },
 	{ .name = "second",
 	  .summary = "faults while the lock is held for one second",
-	  .axes = AXES("threads=1", "writes=0", "mappers=0", "holder=second", "layout=shared", "ops=1000",
-		       "period=1000") },
+	  .axes = AXES("threads=1", "writes=0", "mappers=0", "holder=second,second-same", "layout=shared",
+		       "access=user,kernel", "ops=1000", "period=1000") },
 	{ .name = "tax",
 	  .summary = "one thread alone: what each way costs where nothing is to be gained, best with --deterministic",
 	  .axes = AXES("threads=1", "writes=0,100", "mappers=0", "layout=shared", "pending=none,list,hash,cpu") },
@@ -420,8 +469,8 @@ static const struct mmlab_preset faultmix_presets[] = {
 	  .axes = AXES("threads=1,2", "writes=0", "mappers=0", "layout=each", "aborts=0,10,50") },
 	{ .name = "costs",
 	  .summary = "what scripts/simulate is driven by, and checked against",
-	  .axes = AXES("threads=1,2,4", "writes=0,50,100", "mappers=0,1", "layout=shared,each",
-		       "pending=none,list,hash,cpu") },
+	  .axes = AXES("threads=1,2,4", "writes=0,50,100", "mappers=0,1,2", "layout=shared",
+		       "pending=none,list,hash,cpu", "ops=1000") },
 	{ .name = "deterministic",
 	  .summary = "one point for every contender: for scripts/bench --deterministic",
 	  .axes = AXES("threads=1", "writes=0", "mappers=0", "layout=shared") },

@@ -26,7 +26,15 @@ struct crew;
 #define FAULTMIX_LONG_BYTES  ((size_t)64 << 20) /* what a long holder populates, or has copied by fork */
 
 /* Who else holds the lock, and how. The order is that of the axis's words. */
-enum faultmix_holder { HOLDER_NONE, HOLDER_POPULATE, HOLDER_FORK, HOLDER_IDLE, HOLDER_HOLD, HOLDER_SECOND };
+enum faultmix_holder {
+	HOLDER_NONE,
+	HOLDER_POPULATE,
+	HOLDER_FORK,
+	HOLDER_HOLD, /* from here on by a command of the module: ops.hold */
+	HOLDER_IDLE, /* the same, by a thread of low priority on a busy CPU */
+	HOLDER_SECOND,
+	HOLDER_SAME, /* for a second as well, with the lock of the mapping in which faults are */
+};
 
 /* Counters of the module at one moment, those of both mechanisms. */
 struct faultmix_counts {
@@ -47,6 +55,7 @@ struct faultmix_counts {
  * @area_bytes: of one worker, in whole tables; @slots, @longs: offsets behind the areas
  * @base:       where offset 0 is
  * @fd:         what is mapped, or -1
+ * @source:     a file with each value of a byte, from which the kernel fills pages, or -1: the workers touch them
  * @arena:      the mapping of an arena; empty for others
  * @ballast:    what fork has to copy; empty unless a holder forks
  * @crew:       the threads
@@ -60,7 +69,7 @@ struct faultmix {
 	bool shared;
 	size_t page_bytes, area_bytes, slots, longs, bytes;
 	char *base;
-	int fd;
+	int fd, source;
 	struct mmlab_map arena, ballast;
 	struct crew *crew;
 	struct faultmix_counts opened, before, between, after;
@@ -84,7 +93,8 @@ enum faultmix_kind {
  * @unmap:    gives it back; 0 or -errno
  * @change:   set a page's protection to what it is, as who changes a mapping; content stays; 0 or -errno
  * @populate: as @map, with all pages there; 0 or -errno
- * @hold:     hold the lock, as who changes a mapping, for so many milliseconds; 0 or -errno
+ * @hold:     hold the lock, as who changes a mapping, for so many milliseconds; 0 or -errno. The mapping is another one
+ *            than those of the workers, unless the holder is HOLDER_SAME
  * @no_hold:  why that can't be done, as static text, or NULL
  */
 struct faultmix_ops {
@@ -127,12 +137,6 @@ char faultmix_stamp(unsigned int worker, uint64_t i);
 static inline uint64_t faultmix_share(uint64_t i, uint64_t percent)
 {
 	return i * percent / 100;
-}
-
-/** faultmix_forks() - the holder is one who forks, at whatever priority. */
-static inline bool faultmix_forks(const struct faultmix *f)
-{
-	return f->holder == HOLDER_FORK || f->holder == HOLDER_IDLE;
 }
 
 /** faultmix_memory_bytes() - for needs.memory_bytes. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "held.h"
 
 void proof_counts(struct faultmix_counts *ret)
 {
@@ -42,20 +43,7 @@ uint64_t proof_fallbacks(const struct faultmix_counts *counts)
 
 bool proof_undisturbed(const struct faultmix *f)
 {
-	return !faultmix_forks(f) && (!f->n_changes || !f->shared || f->n_workers == 1);
-}
-
-/* What all threads did in both parts. */
-static void sums_of(const struct faultmix *f, struct crew_sums *ret)
-{
-	struct crew_sums open;
-
-	crew_sums(f->crew, CREW_CLOSED, ret);
-	crew_sums(f->crew, CREW_OPEN, &open);
-	ret->n_faults += open.n_faults;
-	ret->n_writes += open.n_writes + ret->n_mapped + open.n_mapped;
-	ret->n_holds += open.n_holds;
-	ret->n_minor += open.n_minor;
+	return f->holder != HOLDER_FORK && (!f->n_changes || !f->shared || f->n_workers == 1);
 }
 
 /* Zero but for the stamp: a page that was somebody else's, or was lost and came back, is not. */
@@ -104,9 +92,11 @@ static int verify_faults(struct faultmix *f, const struct crew_sums *sums)
 {
 	uint64_t expected = 2 * f->n_workers * f->n_faults;
 
-	if (sums->n_minor < expected || (sums->n_minor > expected && !faultmix_forks(f)))
-		return mmlab_fail(f->c, 0, "%llu page faults of the workers, expected %llu",
-				  (unsigned long long)sums->n_minor, (unsigned long long)expected);
+	uint64_t found = sums->workers.n_minor;
+
+	if (found < expected || (found > expected && f->holder != HOLDER_FORK))
+		return mmlab_fail(f->c, 0, "%llu page faults of the workers, expected %llu", (unsigned long long)found,
+				  (unsigned long long)expected);
 	return 0;
 }
 
@@ -142,7 +132,7 @@ static int verify_anon(struct faultmix *f, const struct faultmix_counts *all)
 
 static int verify_region(struct faultmix *f, const struct faultmix_counts *all, const struct crew_sums *sums)
 {
-	uint64_t faults = sums->n_faults, touched = all->spf[MMLAB_SPF_STAT_FIRST_TOUCH];
+	uint64_t faults = sums->workers.n_faults, touched = all->spf[MMLAB_SPF_STAT_FIRST_TOUCH];
 	uint64_t populated = f->holder == HOLDER_POPULATE ? sums->n_holds * (FAULTMIX_LONG_BYTES / f->page_bytes) : 0;
 	bool speculates = faultmix_ops(f)->mode == MMLAB_SPF_SPECULATIVE;
 	const struct expected always[] = {
@@ -179,24 +169,27 @@ static int verify_region(struct faultmix *f, const struct faultmix_counts *all, 
 static int verify_arena(struct faultmix *f, const struct faultmix_counts *all, const struct crew_sums *sums)
 {
 	const uint64_t *n = all->arena;
-	uint64_t writes = sums->n_writes + (f->holder == HOLDER_POPULATE ? sums->n_holds : 0);
+	uint64_t populated = f->holder == HOLDER_POPULATE ? sums->n_holds : 0;
+	uint64_t faults = sums->workers.n_faults;
+	uint64_t writes = sums->workers.n_writes + sums->mappers.n_writes + populated;
 	uint64_t changes = 2 * f->n_workers * f->n_changes;
-	uint64_t holds = f->holder >= HOLDER_HOLD ? sums->n_holds : 0;
+	uint64_t commands = 2 * writes + changes + (f->holder >= HOLDER_HOLD ? sums->n_holds : 0);
 	bool registers = mmlab_param(f->c, "pending") != MMLAB_ARENA_PENDING_NONE;
 	bool is_split = faultmix_ops(f)->scheme == MMLAB_ARENA_SPLIT;
 	uint64_t populates = n[MMLAB_ARENA_STAT_POPULATES];
 	bool keeps_lock = is_split || faultmix_ops(f)->scheme == MMLAB_ARENA_RWSEM || !registers;
 	const struct expected list[] = {
-		{ "faults served", n[MMLAB_ARENA_STAT_FAULTS], sums->n_faults },
+		{ "faults served", n[MMLAB_ARENA_STAT_FAULTS], faults },
 		{ "faults begun again", n[MMLAB_ARENA_STAT_RETRIES], 0 },
 		{ "MAPs", n[MMLAB_ARENA_STAT_MAPS], writes },
 		{ "UNMAPs", n[MMLAB_ARENA_STAT_UNMAPS], writes },
 		{ "PROTECTs", n[MMLAB_ARENA_STAT_PROTECTS], changes },
-		{ "exclusive locks", n[MMLAB_ARENA_STAT_EXCLUSIVE], 2 * writes + changes + holds },
+		{ "exclusive locks", n[MMLAB_ARENA_STAT_EXCLUSIVE], commands },
 		{ is_split ? "short locks for reading" : "shared locks",
 		  n[is_split ? MMLAB_ARENA_STAT_SHORT_READS : MMLAB_ARENA_STAT_SHARED] - populates,
-		  keeps_lock ? sums->n_faults : 0 },
-		{ "faults registered", n[MMLAB_ARENA_STAT_PENDING_INSERTS], registers ? sums->n_faults : 0 },
+		  keeps_lock ? faults : 0 },
+		{ "faults registered", n[MMLAB_ARENA_STAT_PENDING_INSERTS], registers ? faults : 0 },
+		{ "searches for faults", n[MMLAB_ARENA_STAT_PENDING_LOOKUPS], registers ? commands : 0 },
 		{ "faults that met a command", n[MMLAB_ARENA_STAT_PENDING_CONFLICTS], 0 },
 		{ "accesses refused", n[MMLAB_ARENA_STAT_VIOLATIONS], 0 },
 	};
@@ -227,7 +220,7 @@ int proof_verify(struct faultmix *f)
 	struct crew_sums sums;
 	int r;
 
-	sums_of(f, &sums);
+	crew_sums_all(f->crew, &sums);
 	r = verify_faults(f, &sums);
 	if (!r && faultmix_ops(f)->kind == KIND_ANON)
 		r = verify_anon(f, &all);
@@ -239,5 +232,7 @@ int proof_verify(struct faultmix *f)
 		r = verify_content(f);
 	if (!r)
 		r = verify_slot(f);
+	if (!r)
+		r = held_verify(f);
 	return r ? r : verify_freed(f);
 }

@@ -50,10 +50,9 @@ int vma_populate(struct faultmix *f, size_t offset, size_t bytes)
 	return map_with(f, offset, bytes, MAP_NORESERVE | MAP_POPULATE);
 }
 
-/* With the lock of the first area's mapping, where the kernel has such locks: as a change of that mapping would. */
 int vma_hold(struct faultmix *f, unsigned int ms)
 {
-	return mmlab_spf_hold(ms, f->base) < 0 ? -errno : 0;
+	return mmlab_spf_hold(ms, f->holder == HOLDER_SAME ? f->base : NULL) < 0 ? -errno : 0;
 }
 
 static const char *probe(uint64_t cap, const char *missing)

@@ -6,7 +6,7 @@ of pages share. One fault alone is taken to last 1 us. All other figures are pre
 not in the model: sockets, memory bandwidth, hardware threads, the scheduler's balancing.
 """
 
-from lock_kinds import Prices
+from lock_rwsem import Prices
 from lock_spaces import Costs, Plan, simulate
 
 COSTS = Costs(1000, 6000, inside=0.8, alloc_ns=40)
@@ -15,6 +15,12 @@ PRICES = Prices(line_ns=75, wakeup_ns=5000)
 
 def rate(scheme, n_threads, shared=True):
     return simulate(scheme, Plan(n_threads, shared=shared, n_ops=200), COSTS, PRICES).fault_rate
+
+
+def writers(scheme, n_threads):
+    """Who writes a file under its lock: nothing but that, all of it under the lock, and no tree."""
+    costs = Costs(1000, 17500, inside=1, tree=0)
+    return simulate(scheme, Plan(n_threads, writes=100, n_ops=200), costs, PRICES).write_rate
 
 
 FIGURES = (
@@ -33,6 +39,10 @@ FIGURES = (
      lambda: rate("vma-lock", 128) / rate("mmap-lock", 128)),
     ("vma-lock / mmap-lock, 128 threads, a mapping each", "the same", 2.57, 2.89, False,
      lambda: rate("vma-lock", 128, False) / rate("mmap-lock", 128, False)),
+    ("range lock / rw_semaphore, 2 writers, a range each", "D. Bueso 2019, fio", 1.82, 1.82, False,
+     lambda: writers("arena-tree", 2) / writers("arena-rwsem", 2)),
+    ("range lock / rw_semaphore, 4 writers, a range each", "the same", 3.74, 3.74, False,
+     lambda: writers("arena-tree", 4) / writers("arena-rwsem", 4)),
 )
 
 

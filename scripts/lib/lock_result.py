@@ -19,6 +19,13 @@ def scheme_of(contender, release):
     return contender
 
 
+def value_of(raw, name):
+    """The median over rounds of a metric, or None."""
+    metric = next((metric for metric in raw["metrics"] if metric["name"] == name), {"rounds": []})
+    rounds = [median(present(samples)) for samples in metric["rounds"] if present(samples)]
+    return median(rounds) if rounds else None
+
+
 class Case:
     def __init__(self, raw, release, n_cpus):
         params = raw["params"]
@@ -26,15 +33,18 @@ class Case:
         self.scheme = scheme_of(self.contender, release)
         self.n_threads, self.writes, self.n_mappers = params["threads"], params["writes"], params["mappers"]
         self.layout = params["layout"]
-        self.is_plain = params["holder"] == "none" and not params["aborts"]
+        self.is_plain = params["holder"] == "none" and params["access"] == "user" and not params["aborts"]
         self.n_ops = params["ops"]
         self.n_cpus = n_cpus
-        metric = next(metric for metric in raw["metrics"] if metric["name"] == "time")
-        rounds = [median(present(samples)) for samples in metric["rounds"] if present(samples)]
-        self.time_ns = median(rounds) if rounds else None
+        self.time_ns, self.write_rate = value_of(raw, "time"), value_of(raw, "write-rate")
 
-    def plan(self):
-        return Plan(self.n_threads, self.writes, self.n_mappers, self.layout == "shared", min(self.n_ops, 500), self.n_cpus)
+    def plan(self, n_real):
+        return Plan(self.n_threads, self.writes, self.n_mappers, self.layout == "shared", min(self.n_ops, 500), self.n_cpus,
+                    n_real)
+
+    def fits(self, n_real):
+        """A guest's CPUs that share others can only be simulated with one thread on each."""
+        return n_real is None or n_real >= self.n_cpus or self.n_threads + self.n_mappers <= self.n_cpus
 
     @property
     def is_alone(self):
@@ -57,7 +67,7 @@ class Result:
             raise Unusable(f"not a result file ({type(error).__name__}: {error}); results/validate says more") from error
         self.cases = [case for case in cases if case.is_plain and case.time_ns]
         if not self.cases:
-            raise Unusable(f"none of its cases of {SCENARIO} was measured without a holder and aborts")
+            raise Unusable(f"none of its cases of {SCENARIO} was measured without a holder, aborts and access by the kernel")
 
     @property
     def emulated(self):
@@ -67,7 +77,7 @@ class Result:
         """(contender, pending), in the order of the file."""
         return list(dict.fromkeys((case.contender, case.pending) for case in self.cases))
 
-    def costs(self, contender, pending, inside, alloc_ns):
+    def costs(self, contender, pending, inside, alloc_ns, tree):
         """What one thread takes for a fault, and to map and unmap: Costs, or a reason."""
         alone = [case for case in self.cases
                  if (case.contender, case.pending) == (contender, pending) and case.is_alone]
@@ -75,7 +85,7 @@ class Result:
         for writes, times in found.items():
             if not times:
                 return f"needs threads=1, mappers=0 with writes={writes}"
-        return Costs(median(found[0]), median(found[100]), inside, alloc_ns)
+        return Costs(median(found[0]), median(found[100]), inside, alloc_ns, tree)
 
     def held_out(self, contender, pending):
         """The cases that no cost was taken from."""

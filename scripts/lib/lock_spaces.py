@@ -2,12 +2,15 @@
 """Address spaces of scenario `faultmix`, as locks see them: what a fault takes, and what mapping and unmapping takes.
 
 Costs of an operation are those that one thread alone was measured to take. The share `inside` of it is work under the
-lock; the locks' own time while nobody else wants them is in the measured cost already, so that simulating one thread
-gives what was measured. All else, transfers of cache lines and waiting, comes on top and is the prediction.
+lock; of what maps and unmaps in an arena, the share `tree` of that changes the tree of what is mapped, which has a spinlock
+of its own, or is under the short lock. The locks' own time while nobody else wants them is in the measured cost already, so
+that simulating one thread gives what was measured. All else, transfers of cache lines and waiting, comes on top and is the
+prediction.
 """
 
 from lock_engine import Engine, Line, run
-from lock_kinds import ListLock, Pending, Prices, RwSem, TreeLock
+from lock_kinds import ListLock, Pending, TreeLock
+from lock_rwsem import Prices, RwSem
 
 SLOT_PAGES, AREA_PAGES = 16, 1 << 20
 STEP_NS = 30  # a node of a list or tree, under its spinlock; part of the measured cost for one thread
@@ -15,16 +18,20 @@ SCHEMES = ("mmap-lock", "vma-lock", "speculative", "arena-rwsem", "arena-tree", 
 
 
 class Costs:
-    def __init__(self, fault_ns, write_ns, inside=0.8, alloc_ns=0):
-        self.fault_ns, self.write_ns, self.inside, self.alloc_ns = fault_ns, write_ns, inside, alloc_ns
+    def __init__(self, fault_ns, write_ns, inside=0.8, alloc_ns=0, tree=0.5):
+        self.fault_ns, self.write_ns, self.inside, self.alloc_ns, self.tree = fault_ns, write_ns, inside, alloc_ns, tree
+
+    def alone(self, fault_ns, write_ns):
+        """The same, with other times."""
+        return Costs(fault_ns, write_ns, self.inside, self.alloc_ns, self.tree)
 
 
 class Plan:
-    """What threads do: as in the scenario."""
+    """What threads do: as in the scenario. n_real: CPUs of the machine, if those of a guest are more."""
 
-    def __init__(self, n_threads, writes=0, n_mappers=0, shared=True, n_ops=300, n_cpus=None):
+    def __init__(self, n_threads, writes=0, n_mappers=0, shared=True, n_ops=300, n_cpus=None, n_real=None):
         self.n_threads, self.writes, self.n_mappers = n_threads, writes, n_mappers
-        self.shared, self.n_ops, self.n_cpus = shared, n_ops, n_cpus or n_threads + n_mappers
+        self.shared, self.n_ops, self.n_cpus, self.n_real = shared, n_ops, n_cpus or n_threads + n_mappers, n_real
 
 
 class Space:
@@ -51,7 +58,7 @@ class Space:
 
     def fault(self, thread, worker, page):
         ns = self.costs.fault_ns
-        yield run(ns * (1 - self.costs.inside))
+        yield run(self.engine.vary(ns * (1 - self.costs.inside)))
         vma = self.vmas[worker % len(self.vmas)]
         if self.scheme == "mmap-lock":
             yield from self.mmap_lock.read(thread)
@@ -90,7 +97,7 @@ class Space:
         """MAP and UNMAP: half of the cost each."""
         for _ in range(2):
             ns = self.costs.write_ns / 2
-            yield run(ns * (1 - self.costs.inside))
+            yield run(self.engine.vary(ns * (1 - self.costs.inside)))
             if not self.scheme.startswith("arena"):
                 yield from self.mmap_lock.write(thread)
                 yield run(ns * self.costs.inside)
@@ -106,16 +113,16 @@ class Space:
             yield from self.sem.unlock_write(thread)
             return
         held = yield from self.ranges.lock(thread, first, last, False)
-        if self.scheme == "arena-split":  # half of the work changes what is mapped
+        changes_ns = ns * self.costs.tree
+        if self.scheme == "arena-split":
             yield from self.sem.write(thread)
-            yield run(ns / 2)
+            yield run(changes_ns)
             yield from self.sem.unlock_write(thread)
             yield from self.pending.search(thread, first, last)
-            yield run(ns / 2)
         else:
             yield from self.pending.search(thread, first, last)
-            yield run(self.extents.delay(thread, min(STEP_NS, ns)))
-            yield run(max(ns - STEP_NS, 0))
+            yield run(self.extents.delay(thread, changes_ns))
+        yield run(ns - changes_ns)
         yield from self.ranges.unlock(thread, held)
 
 
@@ -135,9 +142,10 @@ class Outcome:
 
 def calibrated(scheme, costs, prices, pending):
     """The costs without what the locks take of one thread alone: so that with it, they are what was measured."""
+    prices = prices.steady()
     fault_ns, write_ns = (_play(scheme, Plan(1, writes=writes, n_ops=1), costs, prices, pending).time_ns
                           for writes in (0, 100))
-    return Costs(max(2 * costs.fault_ns - fault_ns, 0), max(2 * costs.write_ns - write_ns, 0), costs.inside, costs.alloc_ns)
+    return costs.alone(max(2 * costs.fault_ns - fault_ns, 0), max(2 * costs.write_ns - write_ns, 0))
 
 
 def simulate(scheme, plan, costs, prices=None, pending="none"):
@@ -147,7 +155,7 @@ def simulate(scheme, plan, costs, prices=None, pending="none"):
 
 
 def _play(scheme, plan, costs, prices, pending):
-    engine = Engine(plan.n_cpus)
+    engine = Engine(plan.n_cpus, plan.n_real, prices.jitter)
     space = Space(engine, scheme, pending, costs, prices, plan)
     counts = {"faults": 0, "writes": 0, "mapped": 0, "working": plan.n_threads}
 
