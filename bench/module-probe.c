@@ -16,6 +16,9 @@ static const struct lack lacks[] = {
 				"the module cannot share page tables on this kernel" },
 	[MMLAB_MECH_CLONE] = { "the loaded module has no clones of mappings",
 			       "the module cannot clone mappings on this kernel" },
+	[MMLAB_MECH_SPF] = { "the loaded module has no speculative faults",
+			     "the module offers no regions on this kernel" },
+	[MMLAB_MECH_ARENA] = { "the loaded module has no arenas", "the module does not offer this lock on this kernel" },
 };
 
 const char *module_lacks(enum mmlab_mech_id mech, uint64_t cap)

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "../module-probe.h"
+
 int arena_open(struct faultmix *f)
 {
 	void *base;
@@ -52,12 +54,5 @@ int arena_hold(struct faultmix *f, unsigned int ms)
 
 const char *arena_probe(enum mmlab_arena_scheme scheme)
 {
-	uint64_t caps;
-
-	if (mmlab_query(MMLAB_MECH_ARENA, &caps) < 0)
-		return errno == EACCES ? "/dev/mmlab is closed to this user; run as root"
-		       : errno == ENOSYS
-			       ? "the module is not loaded (no /dev/mmlab); load it, or use scripts/bench or scripts/vm"
-			       : "the loaded module has no arenas";
-	return caps & MMLAB_ARENA_CAP_SCHEME(scheme) ? NULL : "the module does not offer this lock on this kernel";
+	return module_lacks(MMLAB_MECH_ARENA, MMLAB_ARENA_CAP_SCHEME(scheme));
 }

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "../module-probe.h"
+
 int vma_open_anon(struct faultmix *f)
 {
 	f->base = FAULTMIX_PLACE;
@@ -55,33 +57,21 @@ int vma_hold(struct faultmix *f, unsigned int ms)
 	return mmlab_spf_hold(ms, f->holder == HOLDER_SAME ? f->base : NULL) < 0 ? -errno : 0;
 }
 
-static const char *probe(uint64_t cap, const char *missing)
-{
-	uint64_t caps;
-
-	if (mmlab_query(MMLAB_MECH_SPF, &caps) < 0)
-		return errno == EACCES ? "/dev/mmlab is closed to this user; run as root"
-		       : errno == ENOSYS
-			       ? "the module is not loaded (no /dev/mmlab); load it, or use scripts/bench or scripts/vm"
-			       : "the loaded module has no speculative faults";
-	return caps & cap || !cap ? NULL : missing;
-}
-
 const char *vma_no_hold(void)
 {
-	return probe(0, NULL) ? "needs the module, which can hold the lock for a given time" : NULL;
+	return module_lacks(MMLAB_MECH_SPF, 0) ? "needs the module, which can hold the lock for a given time" : NULL;
 }
 
 const char *vma_probe(void)
 {
-	return probe(MMLAB_SPF_CAP_REGIONS, "the module offers no regions on this kernel");
+	return module_lacks(MMLAB_MECH_SPF, MMLAB_SPF_CAP_REGIONS);
 }
 
 const char *vma_probe_hook(void)
 {
 	const char *missing = vma_probe();
 
-	return missing ? missing
-		       : probe(MMLAB_SPF_CAP_HOOK, "the module's hook in the fault path is off, or this kernel has no "
-						   "place for it");
+	if (missing || !module_lacks(MMLAB_MECH_SPF, MMLAB_SPF_CAP_HOOK))
+		return missing;
+	return "the module's hook in the fault path is off, or this kernel has no place for it";
 }

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The cases of scenario `faultmix` in a result file: what one thread takes alone, and what several take together."""
 
-import json
 import re
 
 from lock_spaces import Costs, Plan
-from transfer_result import Unusable, median, present, refuse_constant
+from result_file import ResultFile, Unusable, median, present
 
 SCENARIO = "faultmix"
 VMA_LOCKS = (6, 4)  # the release from which on faults of user mode take the lock of a mapping
@@ -51,27 +50,16 @@ class Case:
         return self.n_threads == 1 and not self.n_mappers
 
 
-class Result:
-    def __init__(self, raw):
-        try:
-            if raw["schema"]["name"] != "mmlab-result" or raw["schema"]["version"] != 1:
-                raise Unusable("not a result file of version 1")
-            self.run, self.machine = raw["run"], raw["machine"]
-            self.release = self.machine["kernel"]["release"]
-            self.n_cpus = self.machine["topology"]["usable_threads"]
-            mine = [case for case in raw["cases"] if case["scenario"] == SCENARIO]
-            if not mine:
-                raise Unusable(f"no cases of the scenario {SCENARIO} in it")
-            cases = [Case(case, self.release, self.n_cpus) for case in mine if case["status"] == "ok"]
-        except (KeyError, TypeError, AttributeError, StopIteration) as error:
-            raise Unusable(f"not a result file ({type(error).__name__}: {error}); results/validate says more") from error
-        self.cases = [case for case in cases if case.is_plain and case.time_ns]
+class Result(ResultFile):
+    scenario = SCENARIO
+
+    def read(self, raw, cases):
+        self.release = self.machine["kernel"]["release"]
+        self.n_cpus = self.machine["topology"]["usable_threads"]
+        measured = [Case(case, self.release, self.n_cpus) for case in cases if case["status"] == "ok"]
+        self.cases = [case for case in measured if case.is_plain and case.time_ns]
         if not self.cases:
             raise Unusable(f"none of its cases of {SCENARIO} was measured without a holder, aborts and access by the kernel")
-
-    @property
-    def emulated(self):
-        return bool(self.machine["emulated"])
 
     def kinds(self):
         """(contender, pending), in the order of the file."""
@@ -91,13 +79,3 @@ class Result:
         """The cases that no cost was taken from."""
         return [case for case in self.cases if (case.contender, case.pending) == (contender, pending)
                 and not (case.is_alone and case.writes in (0, 100))]
-
-
-def load(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return Result(json.load(file, parse_constant=refuse_constant))
-    except OSError as error:
-        raise Unusable(error.strerror or str(error)) from error
-    except ValueError as error:
-        raise Unusable(f"not JSON: {error}") from error
