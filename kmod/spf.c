@@ -159,6 +159,16 @@ static int run_hook(union mmlab_arg *arg, struct mmlab_reply *reply)
 	return spf_hook_set(set->hook, &set->former);
 }
 
+/* Whoever this has waited for may wake it once more, which is not the end. */
+static int hold_sleep(unsigned int ms)
+{
+	long left = msecs_to_jiffies(ms);
+
+	while (left && !fatal_signal_pending(current))
+		left = schedule_timeout_killable(left);
+	return left ? -EINTR : 0;
+}
+
 static int run_hold(union mmlab_arg *arg, struct mmlab_reply *reply)
 {
 	struct mmlab_spf_hold *hold = &arg->spf_hold;
@@ -180,8 +190,7 @@ static int run_hold(union mmlab_arg *arg, struct mmlab_reply *reply)
 	}
 
 	spf_count(MMLAB_SPF_STAT_HOLDING);
-	if (schedule_timeout_killable(msecs_to_jiffies(hold->ms)))
-		err = -EINTR;
+	err = hold_sleep(hold->ms);
 	spf_uncount(MMLAB_SPF_STAT_HOLDING);
 unlock:
 	mmap_write_unlock(mm);
