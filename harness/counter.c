@@ -35,6 +35,7 @@
 struct slot {
 	struct mmlab_event event;
 	struct perf_evsel *evsel; /* NULL if not open */
+	bool unlisted;            /* opened by a number that its PMU does not list among its events */
 };
 
 struct mmlab_counters {
@@ -217,23 +218,63 @@ static int without_permission(const struct perf_event_attr *attr, struct perf_th
 }
 
 /*
- * arm64: a PMU opens any event and reads 0 in silence for those that it doesn't have. Those that it has are listed in
- * sysfs. Return: true if there are such PMUs and none lists the event.
+ * arm64: a PMU opens an event by any number, and reads 0 in silence if it doesn't have it. Those that it has are listed
+ * in sysfs, as "event=0x8" under their names.
  */
-static bool arm_pmu_lacks(const struct mmlab_event *event)
+static bool is_listed(DIR *events, const struct mmlab_event *event, uint64_t number)
 {
-	_cleanup_(mmlab_closedirp) DIR *devices = opendir("/sys/bus/event_source/devices");
+	struct dirent *entry;
+
+	if (event->arm_event)
+		return !faccessat(dirfd(events), event->arm_event, F_OK, 0);
+	while ((entry = readdir(events))) {
+		_cleanup_(mmlab_closep) int fd = openat(dirfd(events), entry->d_name, O_RDONLY | O_CLOEXEC);
+		char text[64];
+		ssize_t n = read(fd, text, sizeof(text) - 1);
+
+		if (n <= 0)
+			continue;
+		text[n] = '\0';
+		if (!strncmp(text, "event=", 6) && strtoull(text + 6, NULL, 16) == number)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a PMU is who counts what was opened: a raw event is of any of them. */
+static bool counts_type(const char *pmu, const struct perf_event_attr *attr)
+{
+	_cleanup_(mmlab_fclosep) FILE *file = NULL;
+	char path[512];
+	unsigned int type;
+
+	if (attr->type < PERF_TYPE_MAX)
+		return true;
+	(void)snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/type", pmu);
+	file = fopen(path, "re");
+	return file && fscanf(file, "%u", &type) == 1 && type == attr->type;
+}
+
+/* Return: true if there are such PMUs and none lists the event. */
+static bool arm_pmu_lacks(const struct mmlab_event *event, const struct perf_event_attr *attr)
+{
+	_cleanup_(mmlab_closedirp) DIR *devices = NULL;
 	bool lacks = false;
 	struct dirent *entry;
 
-	while (event->arm_event && devices && (entry = readdir(devices))) {
+	if (!event->arm_event && attr->type != PERF_TYPE_RAW && attr->type < PERF_TYPE_MAX)
+		return false;
+	devices = opendir("/sys/bus/event_source/devices");
+	while (devices && (entry = readdir(devices))) {
+		_cleanup_(mmlab_closedirp) DIR *events = NULL;
 		char path[512];
 
-		if (strncmp(entry->d_name, "armv", 4))
+		if (strncmp(entry->d_name, "armv", 4) || !counts_type(entry->d_name, attr))
 			continue;
-		(void)snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/events/%s", entry->d_name,
-			       event->arm_event);
-		if (!access(path, F_OK))
+		(void)snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/events", entry->d_name);
+		events = opendir(path);
+		/* Bits 0 to 15 are the event's number; libpfm4 sets others. */
+		if (!events || is_listed(events, event, attr->config & 0xffff))
 			return false;
 		lacks = true;
 	}
@@ -313,9 +354,13 @@ static int open_slot(struct mmlab_counters *counters, int i)
 	}
 	if (r) {
 		explain(value, event, r);
-	} else if (arm_pmu_lacks(event)) {
-		slot->evsel = evsel_free(slot->evsel);
-		set_state(value, MMLAB_COUNTER_NOT_SUPPORTED, "the PMU does not list %s", event->arm_event);
+	} else if (arm_pmu_lacks(event, &attr)) {
+		/* A PMU may have more of its own than have a name in the kernel. */
+		slot->unlisted = !event->arm_event;
+		if (event->arm_event) {
+			slot->evsel = evsel_free(slot->evsel);
+			set_state(value, MMLAB_COUNTER_NOT_SUPPORTED, "the PMU does not list %s", event->arm_event);
+		}
 	}
 	return 0;
 }
@@ -396,12 +441,15 @@ void mmlab_counters_disable(struct mmlab_counters *counters)
 			(void)perf_evsel__disable(counters->slots[i].evsel);
 }
 
-static void judge(struct mmlab_counter *value, const struct mmlab_event *event)
+static void judge(struct mmlab_counter *value, const struct slot *slot)
 {
 	if (!value->enabled_ns) {
 		set_state(value, MMLAB_COUNTER_NOT_COUNTED, "was never enabled while a counted task ran");
 	} else if (!value->running_ns) {
 		set_state(value, MMLAB_COUNTER_NOT_COUNTED, "never got a hardware counter");
+	} else if (!value->raw && slot->unlisted) {
+		set_state(value, MMLAB_COUNTER_NOT_SUPPORTED,
+			  "reads 0, as all that this PMU doesn't have, and is not listed among what it has");
 	} else if (value->running_ns < value->enabled_ns) {
 		double share = 100.0 * (double)value->running_ns / (double)value->enabled_ns;
 
@@ -409,7 +457,7 @@ static void judge(struct mmlab_counter *value, const struct mmlab_event *event)
 		set_state(value,
 			  2 * value->running_ns < value->enabled_ns ? MMLAB_COUNTER_NOT_COUNTED : MMLAB_COUNTER_SCALED,
 			  "shared its hardware counter and ran %.1f %% of the time", share);
-	} else if (!value->raw && event->never_zero) {
+	} else if (!value->raw && slot->event.never_zero) {
 		set_state(value, MMLAB_COUNTER_NOT_SUPPORTED, "opens, but reads 0 where it can't be 0");
 	} else {
 		value->state = MMLAB_COUNTER_EXACT;
@@ -441,7 +489,7 @@ static void read_slot(struct mmlab_counter *value, struct slot *slot)
 	value->value = value->raw = buffer.counts.val;
 	value->enabled_ns = buffer.counts.ena;
 	value->running_ns = buffer.counts.run;
-	judge(value, &slot->event);
+	judge(value, slot);
 }
 
 int mmlab_counters_read(struct mmlab_counters *counters, const struct mmlab_counter **ret)

@@ -59,6 +59,23 @@ DEFINE_STATIC_CALL_NULL(mmlab_enough_memory, __vm_enough_memory);
 DEFINE_STATIC_CALL_NULL(mmlab_kallsyms_lookup_name, kallsyms_lookup_name);
 static bool has_kallsyms __ro_after_init;
 
+/*
+ * Since 6.6 ("mmu_notifiers: call invalidate_range() when invalidating TLBs") the
+ * inline flushes of arm64 tell devices that share the address space, by a
+ * function that is not exported. They get ours, which calls it.
+ */
+#if defined(CONFIG_ARM64) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+DEFINE_STATIC_CALL_NULL(mmlab_tell_devices,
+			__mmu_notifier_arch_invalidate_secondary_tlbs);
+
+void __mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
+						   unsigned long start,
+						   unsigned long end)
+{
+	static_call(mmlab_tell_devices)(mm, start, end);
+}
+#endif
+
 spinlock_t *mmlab_mmlist_lock __ro_after_init;
 int *mmlab_max_map_count __ro_after_init;
 unsigned long *mmlab_mmap_min_addr __ro_after_init;
@@ -75,6 +92,7 @@ bool mmlab_has_new_anon_rmap __ro_after_init;
 
 bool mmlab_has_finish_fault __ro_after_init;
 bool mmlab_has_flush_tlb_mm_range __ro_after_init;
+bool mmlab_has_device_flush __ro_after_init;
 bool mmlab_has_anon_alloc __ro_after_init;
 bool mmlab_has_host_mm __ro_after_init;
 bool mmlab_has_clone __ro_after_init;
@@ -94,6 +112,15 @@ bool mmlab_has_in_fault(void)
 	return fault_bytes != 0;
 }
 
+/* What a system call of three arguments finds its arguments in. */
+#ifdef CONFIG_X86_64
+#define SYSCALL_PREFIX "__x64_sys_"
+#define syscall_regs(a, b, c) { .di = (a), .si = (b), .dx = (c) }
+#else
+#define SYSCALL_PREFIX "__arm64_sys_"
+#define syscall_regs(a, b, c) { .regs = { (a), (b), (c) } }
+#endif
+
 void *__init mmlab_symbol_find(const char *name)
 {
 	struct kprobe probe = { .symbol_name = name };
@@ -104,6 +131,18 @@ void *__init mmlab_symbol_find(const char *name)
 	addr = probe.addr;
 	unregister_kprobe(&probe);
 	return addr;
+}
+
+static bool __init device_flush_find(void)
+{
+#if defined(CONFIG_ARM64) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	void *tell = mmlab_symbol_find("__mmu_notifier_arch_invalidate_secondary_tlbs");
+
+	if (!tell)
+		return false;
+	static_call_update(mmlab_tell_devices, tell);
+#endif
+	return true;
 }
 
 /* "name+offset/size" is the one form in which modules can learn a size. */
@@ -126,12 +165,11 @@ static void __init fault_range_find(void)
 static void __init host_mm_find(void *prepare)
 {
 	void *alloc = mmlab_symbol_find("mm_alloc");
-	void *protect = mmlab_symbol_find("__x64_sys_mprotect");
-	void *advise = mmlab_symbol_find("__x64_sys_madvise");
+	void *protect = mmlab_symbol_find(SYSCALL_PREFIX "mprotect");
+	void *advise = mmlab_symbol_find(SYSCALL_PREFIX "madvise");
 
-	/* A paravirtual guest of Xen has to announce every page table. */
 	if (!prepare || !alloc || !protect || !advise ||
-	    cpu_feature_enabled(X86_FEATURE_XENPV))
+	    !mmlab_tables_are_native())
 		return;
 	static_call_update(mmlab_mm_alloc, alloc);
 	static_call_update(mmlab_sys_mprotect, protect);
@@ -215,7 +253,11 @@ do {									\
 void __init mmlab_compat_init(void)
 {
 	void *finish = mmlab_symbol_find("finish_fault");
+#ifdef CONFIG_ARM64
+	void *flush = mmlab_arm64_flush_range;
+#else
 	void *flush = mmlab_symbol_find("flush_tlb_mm_range");
+#endif
 	void *prepare = mmlab_symbol_find("__anon_vma_prepare");
 
 	if (finish) {
@@ -265,12 +307,14 @@ void __init mmlab_compat_init(void)
 	}
 #endif
 
+	mmlab_has_device_flush = device_flush_find();
 	host_mm_find(prepare);
 	mmlab_has_clone = clone_find();
 	mmlab_copy_init();
 	mmlab_fault_divert_init();
 
-	if (IS_ENABLED(CONFIG_STACKTRACE))
+	/* Entries of refpages that are taken back are flushed. */
+	if (IS_ENABLED(CONFIG_STACKTRACE) && mmlab_has_device_flush)
 		fault_range_find();
 }
 
@@ -336,42 +380,6 @@ void mmlab_pmd_install(struct vm_fault *vmf)
 	spin_unlock(ptl);
 }
 
-static void flush_local(void *unused)
-{
-	__flush_tlb_all();
-}
-
-void mmlab_flush_tlb_mm(struct mm_struct *mm)
-{
-	mmlab_tlb_outdate(mm);
-	mmlab_flush_tlb_cpus(mm_cpumask(mm));
-}
-
-void mmlab_tlb_outdate(struct mm_struct *mm)
-{
-	/* inc_mm_tlb_gen() hides from modules. The increment is the barrier. */
-	atomic64_inc_return(&mm->context.tlb_gen);
-}
-
-void mmlab_flush_tlb_cpus(const struct cpumask *cpus)
-{
-	on_each_cpu_mask(cpus, flush_local, NULL, true);
-}
-
-void mmlab_flush_tlb_mm_tables(struct mm_struct *mm)
-{
-	if (mmlab_has_flush_tlb_mm_range)
-		static_call(mmlab_flush_tlb_mm_range)(mm, 0, TLB_FLUSH_ALL,
-						      PAGE_SHIFT, true);
-	else
-		mmlab_flush_tlb_mm(mm);
-}
-
-void mmlab_flush_tlb_all(void)
-{
-	on_each_cpu(flush_local, NULL, true);
-}
-
 /* Until 6.10 ("mm: switch mm->get_unmapped_area() to a flag"). */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 static unsigned long fixed_area(struct file *file, unsigned long addr,
@@ -398,25 +406,23 @@ struct mm_struct *mmlab_host_mm_alloc(void)
 
 int mmlab_mprotect(unsigned long addr, unsigned long bytes, int prot)
 {
-	struct pt_regs regs = { .di = addr, .si = bytes, .dx = prot };
+	struct pt_regs regs = syscall_regs(addr, bytes, prot);
 
 	return static_call(mmlab_sys_mprotect)(&regs);
 }
 
 int mmlab_dontneed(unsigned long addr, unsigned long bytes)
 {
-	struct pt_regs regs = { .di = addr, .si = bytes, .dx = MADV_DONTNEED };
+	struct pt_regs regs = syscall_regs(addr, bytes, MADV_DONTNEED);
 
 	return static_call(mmlab_sys_madvise)(&regs);
 }
 
 int mmlab_populate(unsigned long addr, unsigned long bytes, bool write)
 {
-	struct pt_regs regs = {
-		.di = addr,
-		.si = bytes,
-		.dx = write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ,
-	};
+	struct pt_regs regs = syscall_regs(addr, bytes, write ?
+					   MADV_POPULATE_WRITE :
+					   MADV_POPULATE_READ);
 
 	return static_call(mmlab_sys_madvise)(&regs);
 }

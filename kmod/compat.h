@@ -28,9 +28,15 @@
 #include <linux/userfaultfd_k.h>
 #include <linux/version.h>
 
-#ifndef CONFIG_X86_64
-#error "mmlab has been thought through for x86-64 only"
+#if !defined(CONFIG_X86_64) && !defined(CONFIG_ARM64_4K_PAGES)
+#error "mmlab has been thought through for x86-64, and arm64 with pages of 4 KiB"
 #endif
+
+/*
+ * Shared page tables and clones have been thought through for x86-64 only: on
+ * other machines their commands do not exist.
+ */
+#define MMLAB_HAS_X86_MECHS IS_ENABLED(CONFIG_X86_64)
 
 /* Looks the symbols up. What could not be found shows in the predicates. */
 void mmlab_compat_init(void);
@@ -182,6 +188,99 @@ static inline pmd_t *mmlab_pmd_walk(struct mm_struct *mm, unsigned long addr)
 	return pmd_offset(pud, addr);
 }
 
+/* That flushes reach devices that share the address space: see compat.c. */
+extern bool mmlab_has_device_flush;
+
+/*
+ * Page tables of our own. Table entries are written one by one with
+ * WRITE_ONCE(), or by set_pmd() and set_pud(); after WRITE_ONCE() of entries
+ * that were none, or of PTEs, mmlab_tables_written() must follow: on arm64 the
+ * walker of the same CPU need not see them before.
+ */
+#ifdef CONFIG_X86_64
+/* Not __pmd(): for kernels with support for Xen that is a call. */
+#define MMLAB_PMD_NONE native_make_pmd(0)
+/*
+ * Whether an entry may be changed from one table to another. On arm64 there must
+ * be none in between, and a flush.
+ */
+#define MMLAB_TABLE_REPLACES_TABLE 1
+
+/* The entry above a page of entries. */
+static inline pmd_t mmlab_pmd_of_table(struct page *page)
+{
+	return __pmd(PFN_PHYS(page_to_pfn(page)) | _PAGE_TABLE);
+}
+
+static inline pud_t mmlab_pud_of_table(pmd_t *pmds)
+{
+	return __pud(__pa(pmds) | _PAGE_TABLE);
+}
+
+static inline void mmlab_tables_written(void)
+{
+}
+
+/*
+ * Whether this kernel lets us write page tables. Xen must be told of every one
+ * of a paravirtual guest: nobody tried.
+ */
+static inline bool mmlab_tables_are_native(void)
+{
+	return !cpu_feature_enabled(X86_FEATURE_XENPV);
+}
+
+static inline void mmlab_set_special_pte_at(struct mm_struct *mm,
+					    unsigned long addr, pte_t *ptep,
+					    pte_t pte)
+{
+	set_pte_at(mm, addr, ptep, pte);
+}
+#else
+#define MMLAB_PMD_NONE __pmd(0)
+#define MMLAB_TABLE_REPLACES_TABLE 0
+
+static inline pmd_t mmlab_pmd_of_table(struct page *page)
+{
+	return __pmd(__phys_to_pmd_val(PFN_PHYS(page_to_pfn(page))) |
+		     PMD_TYPE_TABLE | PMD_TABLE_PXN);
+}
+
+static inline pud_t mmlab_pud_of_table(pmd_t *pmds)
+{
+	return __pud(__phys_to_pud_val(__pa(pmds)) |
+		     PUD_TYPE_TABLE | PUD_TABLE_PXN);
+}
+
+static inline void mmlab_tables_written(void)
+{
+	dsb(ishst);
+	isb();
+}
+
+static inline bool mmlab_tables_are_native(void)
+{
+	return mmlab_has_device_flush;
+}
+
+/*
+ * set_pte_at() keeps instruction caches and memory tags in step, by functions
+ * that are not exported. For special entries it does neither.
+ */
+static inline void mmlab_set_special_pte_at(struct mm_struct *mm,
+					    unsigned long addr, pte_t *ptep,
+					    pte_t pte)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	page_table_check_ptes_set(mm, ptep, pte, 1);
+#else
+	page_table_check_pte_set(mm, addr, ptep, pte);
+#endif
+	set_pte(ptep, pte);
+	mmlab_tables_written();
+}
+#endif
+
 /*
  * flush_tlb_page() of another mm: x86 exports only the flush of the local CPU.
  * CPUs that are about to switch to the mm see the new generation. Needs
@@ -192,11 +291,17 @@ void mmlab_flush_tlb_mm(struct mm_struct *mm);
 /*
  * flush_tlb_mm_range(): never exported, and hidden from modules by
  * <asm/tlbflush.h>: this is its type. The last argument says whether tables are
- * freed: they are not, only their entries went.
+ * freed: they are not, only their entries went. arm64 has no such function, but
+ * what it is made of is inline: there it is one of ours.
  */
 void mmlab_flush_tlb_mm_range_type(struct mm_struct *mm, unsigned long start,
 				   unsigned long end, unsigned int stride_shift,
 				   bool freed_tables);
+#ifdef CONFIG_ARM64
+void mmlab_arm64_flush_range(struct mm_struct *mm, unsigned long start,
+			     unsigned long end, unsigned int stride_shift,
+			     bool freed_tables);
+#endif
 DECLARE_STATIC_CALL(mmlab_flush_tlb_mm_range, mmlab_flush_tlb_mm_range_type);
 extern bool mmlab_has_flush_tlb_mm_range;
 
@@ -226,9 +331,12 @@ void mmlab_flush_tlb_cpus(const struct cpumask *cpus);
 /* flush_tlb_all(): never exported. All CPUs, all address spaces. */
 void mmlab_flush_tlb_all(void);
 
+/* Writes a page back from all caches that know its physical address. */
+void mmlab_cache_flush_page(struct page *page);
+
 /*
- * mm_alloc(): never exported. __x64_sys_mprotect() and __x64_sys_madvise():
- * what is behind them is static, or has another signature in each release;
+ * mm_alloc(): never exported. __x64_sys_mprotect() and __x64_sys_madvise(), or
+ * __arm64_sys_...: what is behind them is static, or has another signature in each release;
  * these have one that cannot change, and act on current->mm.
  */
 long mmlab_sys_mprotect_type(const struct pt_regs *regs);

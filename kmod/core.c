@@ -23,10 +23,12 @@
 static const struct mmlab_mech *const mechs[] = {
 	&mmlab_refpage_mech,
 	&mmlab_lockbuf_mech,
+#if MMLAB_HAS_X86_MECHS
 	&mmlab_mshare_mech,
 	&mmlab_clone_mech,
 	&mmlab_spf_mech,
 	&mmlab_arena_mech,
+#endif
 };
 
 static const struct mmlab_mech *mech_find(u32 id)

@@ -242,7 +242,7 @@ static struct lockbuf_map *map_new(struct lockbuf *buffer,
 
 	for (addr = vma->vm_start; addr != vma->vm_end; addr = end) {
 		end = pud_addr_end(addr, vma->vm_end);
-		if (end - addr != PUD_SIZE)
+		if (!lockbuf_is_whole((end - addr) / PMD_SIZE))
 			n_pmds += (end - addr) / PMD_SIZE;
 	}
 

@@ -16,7 +16,7 @@
 
 static bool block_is_whole(const struct lockbuf_block *block)
 {
-	return block->n_chunks == PTRS_PER_PMD;
+	return lockbuf_is_whole(block->n_chunks);
 }
 
 /*
@@ -120,6 +120,7 @@ static __always_inline void entries_write(pmd_t *slots, const pmd_t *pmds,
 
 	for (i = 0; i < n; i++)
 		WRITE_ONCE(slots[i], pmds[i]);
+	mmlab_tables_written();
 }
 
 static __always_inline void entries_clear(pmd_t *slots, unsigned int n)
@@ -127,7 +128,7 @@ static __always_inline void entries_clear(pmd_t *slots, unsigned int n)
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		WRITE_ONCE(slots[i], native_make_pmd(0));
+		WRITE_ONCE(slots[i], MMLAB_PMD_NONE);
 }
 
 /* False if there are entries but their place is not known. */
@@ -148,7 +149,7 @@ static bool block_attach(struct lockbuf_block *block)
 			      block->n_tables);
 	} else {
 		block->process_pud = *slot;
-		set_pud(slot, __pud(_PAGE_TABLE | __pa(block->pmds)));
+		set_pud(slot, mmlab_pud_of_table(block->pmds));
 		lockbuf_count(MMLAB_LOCKBUF_STAT_PUDS_ATTACHED, 1);
 	}
 	spin_unlock(block->slot_lock);
@@ -252,6 +253,7 @@ void lockbuf_ptes_fill(struct lockbuf_map *map, unsigned long chunk, pmd_t pmd,
 		set_pte(ptes + i, map_pte(map, page));
 		n++;
 	}
+	mmlab_tables_written();
 	spin_unlock(ptl);
 	lockbuf_count(MMLAB_LOCKBUF_STAT_PTES_FILLED, n);
 }
@@ -291,7 +293,7 @@ pmd_t lockbuf_chunk_table(struct lockbuf_map *map, unsigned long chunk)
 	page = table_new(TABLE_PTE);
 	if (!page)
 		return pmd;
-	pmd = __pmd(PFN_PHYS(page_to_pfn(page)) | _PAGE_TABLE);
+	pmd = mmlab_pmd_of_table(page);
 	/* The zeroed table must be visible before the entry is. */
 	smp_wmb();
 

@@ -48,8 +48,6 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include <asm/cacheflush.h>
-
 #include "compat.h"
 #include "lockbuf.h"
 #include "mmlab.h"
@@ -66,10 +64,9 @@ static u64 lockbuf_stat(unsigned int index)
 	return sum;
 }
 
-/* Xen must be told of every page table of a paravirtual guest: nobody tried. */
 static bool lockbuf_flush_works(u32 flush)
 {
-	if (cpu_feature_enabled(X86_FEATURE_XENPV))
+	if (!mmlab_tables_are_native())
 		return false;
 	return flush != MMLAB_LOCKBUF_FLUSH_RANGE ||
 	       mmlab_has_flush_tlb_mm_range;
@@ -189,7 +186,7 @@ static void lockbuf_cache_flush(struct lockbuf *buffer)
 	for (i = 0; i < buffer->n_pages; i++) {
 		page = READ_ONCE(buffer->pages[i]);
 		if (page) {
-			clflush_cache_range(page_address(page), PAGE_SIZE);
+			mmlab_cache_flush_page(page);
 			n++;
 		}
 		if (fatal_signal_pending(current))

@@ -17,6 +17,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "uapi/mmlab.h"
 
 /**
@@ -60,7 +61,7 @@ struct lockbuf {
  *	whole block this is a PMD page that takes the place of the
  *	process's own, which stays empty.
  * @process_pud: the PUD entry of a whole block while ours is not attached
- * @n_chunks: length of @pmds; PTRS_PER_PMD is a whole block
+ * @n_chunks: length of @pmds; for lockbuf_is_whole()
  * @n_tables: how many entries of @pmds are not none
  * @attached: the entries are in the process's page tables
  */
@@ -141,6 +142,15 @@ pmd_t lockbuf_chunk_table(struct lockbuf_map *map, unsigned long chunk);
 bool lockbuf_fault_attach(struct vm_fault *vmf, struct lockbuf_map *map,
 			  unsigned long chunk);
 unsigned long lockbuf_block_page_addr(struct lockbuf_map *map, unsigned int n);
+
+/*
+ * Whether a part of a mapping has a PMD page of its own: it covers one, and the
+ * machine lets that take the place of the process's.
+ */
+static inline bool lockbuf_is_whole(unsigned int n_chunks)
+{
+	return MMLAB_TABLE_REPLACES_TABLE && n_chunks == PTRS_PER_PMD;
+}
 
 /* The mapping of one process. Under the buffer's lock. */
 static inline struct lockbuf_map *lockbuf_map_find(struct lockbuf *buffer,

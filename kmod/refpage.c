@@ -234,7 +234,7 @@ static vm_fault_t special_map(struct vm_fault *vmf)
 	if (unlikely((vmf->flags & FAULT_FLAG_ORIG_PTE_VALID) &&
 		     pte_marker_uffd_wp(vmf->orig_pte)))
 		entry = pte_mkuffd_wp(entry);
-	set_pte_at(mm, vmf->address, ptep, entry);
+	mmlab_set_special_pte_at(mm, vmf->address, ptep, entry);
 	update_mmu_cache(vma, vmf->address, ptep);
 	spin_unlock(ptl);
 

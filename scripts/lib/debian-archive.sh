@@ -7,6 +7,8 @@
 # What holds the kernels: the release that ships 6.1 has 6.12 beside it.
 archive_release=bookworm
 archive_type=deb
+# Whose packages are wanted: that of this machine, or another one's, to cross-compile for it.
+archive_arch=amd64
 
 # Prints "URI SUITE COMPONENT KEYRING" for every binary source of this machine; "-" for no keyring.
 archive_machine_sources() {
@@ -61,13 +63,16 @@ archive_machine_sources() {
 	done
 }
 
-# Writes the private configuration and points apt at it. Source packages have one of their own: their lists are large, and
-# nearly nobody needs them.
+# Writes the private configuration and points apt at it. Source packages and other architectures have one of their own: their
+# lists are large, and nearly nobody needs them.
 archive_init() {
-	case $archive_type in
-	deb) archive_dir=$cache_dir/apt ;;
+	case $archive_type-$archive_arch in
+	deb-amd64) archive_dir=$cache_dir/apt ;;
+	deb-*) archive_dir=$cache_dir/apt-$archive_arch ;;
 	*) archive_dir=$cache_dir/apt-source ;;
 	esac
+	architectures='"amd64";'
+	[ "$archive_arch" = amd64 ] || architectures="$architectures \"$archive_arch\";"
 	mkdir -p "$archive_dir/state/lists/partial" "$archive_dir/cache/archives/partial" "$archive_dir/log"
 	: >"$archive_dir/state/status"
 
@@ -112,7 +117,7 @@ archive_init() {
 		Acquire::Languages "none";
 		Acquire::Retries "3";
 		APT::Architecture "amd64";
-		APT::Architectures { "amd64"; };
+		APT::Architectures { $architectures };
 		APT::Sandbox::User "";
 		#clear APT::Update::Pre-Invoke;
 		#clear APT::Update::Post-Invoke;

@@ -16,7 +16,10 @@ class MissingLibrary(Exception):
 
 
 class Initramfs:
-    def __init__(self):
+    """library_folders: where libraries are, if programs are not for this machine."""
+
+    def __init__(self, library_folders=()):
+        self._library_folders = library_folders
         self._entries = {}  # guest path without the first slash: (mode, rdev, bytes or host path)
 
     def _parents(self, path):
@@ -49,9 +52,13 @@ class Initramfs:
         """One host file, and the shared libraries it needs if it is a dynamic program."""
         mode = stat.S_IMODE(os.stat(host_path).st_mode)
         self._put(path, stat.S_IFREG | mode, host_path)
-        for library in shared_libraries(host_path):
+        if self._library_folders:
+            libraries = foreign_libraries(host_path, self._library_folders)
+        else:
+            libraries = {library: os.path.realpath(library) for library in shared_libraries(host_path)}
+        for library, content in libraries.items():
             if library.lstrip("/") not in self._entries:
-                self._put(library, stat.S_IFREG | 0o755, os.path.realpath(library))
+                self._put(library, stat.S_IFREG | 0o755, content)
 
     def tree(self, path, host_path):
         """A host file, or a folder with all that is in it."""
@@ -86,11 +93,15 @@ def _write_member(out, number, path, mode, rdev, content):
         out.write(b"\0" * (-len(part) % 4))
 
 
+def is_elf(host_path):
+    with open(host_path, "rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
 def shared_libraries(host_path):
     """The absolute paths of everything the loader would map for this program, loader included."""
-    with open(host_path, "rb") as file:
-        if file.read(4) != b"\x7fELF":
-            return []
+    if not is_elf(host_path):
+        return []
     result = subprocess.run(["ldd", host_path], capture_output=True, text=True, check=False,
                             env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"})
     libraries = []
@@ -108,3 +119,26 @@ def shared_libraries(host_path):
             if os.path.exists(unwinder):
                 libraries.append(unwinder)
     return libraries
+
+
+def foreign_libraries(program, folders):
+    """The libraries of a program for another architecture, as {path in the guest: path here}; ldd cannot say."""
+    found, left = {}, [program] if is_elf(program) else []
+    while left:
+        text = subprocess.run(["readelf", "-ld", left.pop()], capture_output=True, text=True, check=False,
+                              env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}).stdout
+        wanted = re.findall(r"Requesting program interpreter: (\S+)\]", text)
+        wanted += ["/lib/" + name for name in re.findall(r"\(NEEDED\)\s+Shared library: \[(\S+)\]", text)]
+        # Ending a thread loads this one at run time.
+        if "/lib/libc.so.6" in wanted:
+            wanted.append("/lib/libgcc_s.so.1")
+        for path in wanted:
+            if path in found:
+                continue
+            here = [os.path.join(folder, os.path.basename(path)) for folder in folders]
+            here = [name for name in here if os.path.exists(name)]
+            if not here:
+                raise MissingLibrary(f"{program} needs {os.path.basename(path)}, which is not in {folders[0]}")
+            found[path] = os.path.realpath(here[0])
+            left.append(found[path])
+    return found
