@@ -310,8 +310,10 @@ void __init mmlab_compat_init(void)
 	mmlab_has_device_flush = device_flush_find();
 	host_mm_find(prepare);
 	mmlab_has_clone = clone_find();
-	mmlab_copy_init();
-	mmlab_fault_divert_init();
+	if (MMLAB_HAS_X86_MECHS) {
+		mmlab_copy_init();
+		mmlab_fault_divert_init();
+	}
 
 	/* Entries of refpages that are taken back are flushed. */
 	if (IS_ENABLED(CONFIG_STACKTRACE) && mmlab_has_device_flush)

@@ -33,8 +33,8 @@
 #endif
 
 /*
- * Shared page tables and clones have been thought through for x86-64 only: on
- * other machines their commands do not exist.
+ * All but reference pages and lockable buffers have been thought through for
+ * x86-64 only: on other machines their commands do not exist.
  */
 #define MMLAB_HAS_X86_MECHS IS_ENABLED(CONFIG_X86_64)
 
