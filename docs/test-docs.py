@@ -16,7 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MAN = {"mmlab": "docs/man/mmlab.1.rst", "scripts": "docs/man/mmlab-scripts.7.rst"}
 COMMANDS = ("list", "run", "env", "report", "compare", "publish")
 SCRIPTS = ("bench", "test", "crossover", "vm", "kernels", "packages", "libperf", "uplot", "bisect", "build", "scale", "simulate", "clones",
-           "sysroot", "tcg-plugin")
+           "sysroot", "tcg-plugin", "fuzz", "analyze")
 # Further pages in which a scenario's contenders may be described.
 PAGES = {"refpage": ["refpage-bench"], "refpage-app": ["refpage-bench", "refpage"]}
 OPTION = r"(?<![\w-])(--[a-z][a-z-]*|-[a-zA-Z])(?![\w-])"
@@ -213,6 +213,16 @@ def check_paths(_build):
                 yield f"{path} names the place of this checkout"
 
 
+def check_claims(_build):
+    """The tests that docs/security.md and docs/robustness.md name exist."""
+    for test, name in re.findall(r"`(test-[a-z-]+) ([a-z-]+)`", read("docs/security.md")):
+        if f'"{name}"' not in read(f"kmod/{test}.c"):
+            yield f"docs/security.md: kmod/{test}.c has no {name}"
+    for name in re.findall(r"`(test_\w+)`", read("docs/robustness.md")):
+        if f"def {name}(" not in read("harness/test-faults.py"):
+            yield f"docs/robustness.md: harness/test-faults.py has no {name}"
+
+
 def check_licences(_build):
     """Sources name a licence whose text is in LICENSES."""
     for path in tree():
@@ -233,6 +243,7 @@ CHECKS = (
     ("relative links", check_links),
     ("commands in code blocks", check_commands),
     ("no file names the place of this checkout", check_paths),
+    ("tests that claims name", check_claims),
     ("licences", check_licences),
 )
 

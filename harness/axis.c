@@ -39,7 +39,7 @@ static int parse_bytes(uint64_t *ret, const char *text)
 
 	errno = 0;
 	*ret = strtoull(text, &end, 10);
-	if (errno || end == text || *text == '-')
+	if (errno || *text < '0' || *text > '9') /* strtoull() would take blanks and signs, too */
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++)
 		if ((*end & ~0x20) == suffixes[i].letter) {
@@ -118,7 +118,7 @@ static int parse_point(struct mmlab_point *ret, const struct mmlab_axis *axis, c
 	case MMLAB_AXIS_WORD:
 		r = parse_word(&ret->value, text, axis->words);
 		if (!r)
-			(void)snprintf(ret->text, sizeof(ret->text), "%s", text);
+			(void)snprintf(ret->text, sizeof(ret->text), "%.*s", (int)sizeof(ret->text) - 1, text);
 		break;
 	}
 	if (!r && axis->kind != MMLAB_AXIS_WORD && (ret->value < axis->min || ret->value > axis->max))

@@ -10,6 +10,7 @@
 #define MMLAB_MAX_METRICS 32 /* a scenario's own */
 #define MMLAB_MAX_TASKS   64
 #define MMLAB_REASON_BYTES 256
+#define MMLAB_MAX_LOOPS    (INT64_C(1) << 30)
 
 enum mmlab_status { MMLAB_STATUS_OK, MMLAB_STATUS_SKIPPED, MMLAB_STATUS_FAILED };
 

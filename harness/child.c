@@ -23,7 +23,6 @@
 #include "select.h"
 
 #define MAX_SAMPLES 1000
-#define MAX_LOOPS   (UINT64_C(1) << 30)
 
 enum phase { PHASE_SETUP, PHASE_RUN, PHASE_COUNT, PHASE_OBSERVE, PHASE_VERIFY, PHASE_STOP };
 
@@ -225,10 +224,10 @@ static bool calibrate(struct task *task, uint64_t *ret_loops)
 		if (!lead(task, PHASE_RUN, n))
 			return false;
 		elapsed = elapsed_ns(task->job);
-		if (elapsed * 4 >= target || n >= MAX_LOOPS) {
+		if (elapsed * 4 >= target || n >= MMLAB_MAX_LOOPS) {
 			uint64_t loops = elapsed ? (uint64_t)((double)n * (double)target / (double)elapsed) : n;
 
-			*ret_loops = loops > MAX_LOOPS ? MAX_LOOPS : loops ? loops : 1;
+			*ret_loops = loops > MMLAB_MAX_LOOPS ? MMLAB_MAX_LOOPS : loops ? loops : 1;
 			return true;
 		}
 		n *= 8;
@@ -543,7 +542,7 @@ int mmlab_child(int argc, char **argv)
 			job.c.seed = number;
 			break;
 		case 'c':
-			if (parse_cpus(&job.c, optarg) < 0)
+			if (!optarg || parse_cpus(&job.c, optarg) < 0)
 				return 99;
 			break;
 		case 'e':

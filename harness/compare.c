@@ -89,7 +89,7 @@ static int parse_rounds(unsigned int *ret, const char *text)
 	char *end, message[128];
 	unsigned long rounds = strtoul(text, &end, 10);
 
-	if (end != text && !*end && *text != '-' && rounds >= 1 && rounds <= 1000) {
+	if (*text >= '0' && *text <= '9' && !*end && rounds >= 1 && rounds <= 1000) {
 		*ret = (unsigned int)rounds;
 		return 0;
 	}

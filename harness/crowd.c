@@ -171,7 +171,7 @@ static void open_gate(struct mmlab_crowd *crowd, int step, bool first_only)
 {
 	struct shared *shared = crowd->shared;
 
-	shared->step = step;
+	shared->step = step; /* NOLINT(clang-analyzer-core.NullDereference): a crowd that was opened has it */
 	shared->first_only = first_only;
 	atomic_store(&shared->n_left, first_only ? 1 : crowd->plan.n);
 	(void)atomic_fetch_add(&shared->gate, 1);

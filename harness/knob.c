@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "cleanup.h"
 
@@ -13,7 +16,7 @@ static int read_value(const char *path, char *value, size_t size)
 {
 	_cleanup_(mmlab_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char text[256];
-	char *start = text, *end;
+	char *start, *end;
 	ssize_t got;
 
 	if (fd < 0)
@@ -29,7 +32,9 @@ static int read_value(const char *path, char *value, size_t size)
 	else
 		end = text + strcspn(start = text, "\n");
 	*end = '\0';
-	(void)snprintf(value, size, "%s", start);
+	if (got == sizeof(text) - 1 || strlen(start) >= size) /* what is cut off could not be put back */
+		return -EOVERFLOW;
+	(void)strcpy(value, start);
 	return 0;
 }
 
@@ -65,10 +70,16 @@ static int set(struct mmlab_knobs *knobs, size_t i, const char *value)
 
 	if (!strcmp(knobs->knob[i].current, value))
 		return 0;
+	if (strlen(value) >= sizeof(knobs->knob[i].current))
+		return -EOVERFLOW;
+	/* Before it is changed: whoever dies in between leaves a value that is put back once too often, not too rarely. */
+	knobs->knob[i].changed = true;
 	r = write_value(knobs->knob[i].path, value);
-	if (!r)
-		(void)snprintf(knobs->knob[i].current, sizeof(knobs->knob[i].current), "%s", value);
-	return r;
+	if (r < 0)
+		return r;
+	(void)strcpy(knobs->knob[i].current, value);
+	knobs->knob[i].changed = strcmp(value, knobs->knob[i].former) != 0;
+	return 0;
 }
 
 static int want(struct mmlab_knobs *knobs, const char *path, const char *value, bool *wanted, char *reason)
@@ -105,9 +116,69 @@ int mmlab_knobs_restore(struct mmlab_knobs *knobs)
 	int first = 0;
 
 	for (size_t i = 0; i < knobs->n; i++) {
-		int r = set(knobs, i, knobs->knob[i].former);
+		int r = knobs->knob[i].changed ? write_value(knobs->knob[i].path, knobs->knob[i].former) : 0;
 
+		if (!r) {
+			(void)strcpy(knobs->knob[i].current, knobs->knob[i].former);
+			knobs->knob[i].changed = false;
+		}
 		first = first ? first : r;
 	}
 	return first;
+}
+
+/* Out of reach of what a terminal, or timeout(1), sends to all of a run. */
+static void keep(struct mmlab_knobs *knobs, int fd)
+{
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
+	char byte;
+
+	(void)setsid();
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		(void)signal(ignored[i], SIG_IGN);
+	while (read(fd, &byte, 1) < 0 && errno == EINTR)
+		;
+	(void)mmlab_knobs_restore(knobs);
+}
+
+int mmlab_knobs_open(struct mmlab_knobs **ret)
+{
+	struct mmlab_knobs *knobs =
+		mmap(NULL, sizeof(*knobs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int ends[2], r;
+
+	if (knobs == MAP_FAILED)
+		return -errno;
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		r = -errno;
+		(void)munmap(knobs, sizeof(*knobs));
+		return r;
+	}
+	knobs->keeper = fork();
+	if (!knobs->keeper) {
+		(void)close(ends[1]);
+		keep(knobs, ends[0]);
+		_exit(0);
+	}
+	r = knobs->keeper < 0 ? -errno : 0;
+	(void)close(ends[0]);
+	if (r < 0) {
+		(void)close(ends[1]);
+		(void)munmap(knobs, sizeof(*knobs));
+		return r;
+	}
+	knobs->alive_fd = ends[1];
+	*ret = knobs;
+	return 0;
+}
+
+int mmlab_knobs_close(struct mmlab_knobs *knobs)
+{
+	int r = mmlab_knobs_restore(knobs);
+
+	(void)close(knobs->alive_fd);
+	while (waitpid(knobs->keeper, NULL, 0) < 0 && errno == EINTR)
+		;
+	(void)munmap(knobs, sizeof(*knobs));
+	return r;
 }

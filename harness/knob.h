@@ -2,8 +2,11 @@
 #pragma once
 /*
  * Kernel settings that cases need. Only the steering process changes them; it puts every file back to its former
- * value before a case that does not ask for it, and at the end of the run, however that ends.
+ * value before a case that does not ask for it, and at the end of the run. Should it be killed before that, a process
+ * that waits for nothing else does it: the keeper, which shares the list of what was changed.
  */
+#include <sys/types.h>
+
 #include "case.h"
 
 #define MMLAB_MAX_KNOBS 16
@@ -14,8 +17,20 @@ struct mmlab_knobs {
 		char path[256];
 		char former[64];
 		char current[64];
+		bool changed; /* or about to be */
 	} knob[MMLAB_MAX_KNOBS];
+	pid_t keeper;
+	int alive_fd; /* of which the keeper sees the end */
 };
+
+/**
+ * mmlab_knobs_open() - an empty list, and its keeper
+ * Return: 0 or -errno.
+ */
+int mmlab_knobs_open(struct mmlab_knobs **ret);
+
+/** mmlab_knobs_close() - put everything back and end the keeper. Return: 0 or the first -errno of putting back. */
+int mmlab_knobs_close(struct mmlab_knobs *knobs);
 
 /**
  * mmlab_knobs_apply() - bring all settings to what this case wants

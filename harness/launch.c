@@ -32,6 +32,7 @@ void mmlab_launch_catch_signals(void)
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGHUP, &action, NULL);
+	(void)signal(SIGPIPE, SIG_IGN); /* whoever read the progress left: the run goes on */
 }
 
 struct args {
@@ -95,6 +96,8 @@ static pid_t start(const struct mmlab_launch *in, int reply_fd)
 	(void)signal(SIGINT, SIG_DFL);
 	(void)signal(SIGTERM, SIG_DFL);
 	(void)signal(SIGHUP, SIG_DFL);
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)signal(SIGXFSZ, SIG_DFL);
 	(void)execv("/proc/self/exe", args.argv);
 	_exit(99);
 }

@@ -23,6 +23,7 @@
 #include "map.h"
 
 #define PATH_BYTES 512
+#define MAX_MEMORY_BYTES (INT64_C(1) << 56)
 #define FNV_OFFSET UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME  UINT64_C(0x100000001b3)
 
@@ -103,8 +104,9 @@ static json_t *number_json(const char *root, const char *path)
 
 	if (!line)
 		return json_null();
+	errno = 0;
 	value = strtoll(line, &end, 0);
-	return end == line ? json_null() : json_integer(value);
+	return end == line || errno ? json_null() : json_integer(value);
 }
 
 /* "always [madvise] never": the word in brackets. */
@@ -157,10 +159,11 @@ static json_t *field_number_json(const char *text, const char *name)
 
 	if (!value)
 		return json_null();
+	errno = 0;
 	number = strtoll(value, &end, 0);
-	if (end == value)
+	if (end == value || errno || (!strcmp(end, " kB") && __builtin_mul_overflow(number, 1024LL, &number)))
 		return json_null();
-	return json_integer(!strcmp(end, " kB") ? number * 1024 : number);
+	return json_integer(number);
 }
 
 static json_int_t integer_at(const json_t *object, const char *name)
@@ -321,7 +324,7 @@ static json_t *cpu_json(const char *cpuinfo)
 static json_int_t firmware_memory_bytes(const char *root)
 {
 	_cleanup_(mmlab_json_decrefp) json_t *names = names_json(root, "/sys/firmware/memmap");
-	json_int_t sum = 0;
+	json_int_t sum = 0, bytes;
 	json_t *name;
 	size_t i;
 
@@ -338,16 +341,23 @@ static json_int_t firmware_memory_bytes(const char *root)
 		start = number_json(root, path);
 		(void)snprintf(path, sizeof(path), "/sys/firmware/memmap/%s/end", json_string_value(name));
 		end = number_json(root, path);
-		sum += json_integer_value(end) - json_integer_value(start) + 1;
+		if (__builtin_sub_overflow(json_integer_value(end), json_integer_value(start), &bytes) ||
+		    __builtin_add_overflow(sum, bytes, &sum) || __builtin_add_overflow(sum, 1, &sum))
+			return 0;
 	}
 	return sum;
 }
 
-/* Up to the next eighth of a power of two, so that what firmware and kernel keep for themselves doesn't show. */
+/*
+ * Up to the next eighth of a power of two, so that what firmware and kernel keep for themselves doesn't show. 0 for more
+ * than any machine has.
+ */
 static json_int_t round_memory(json_int_t bytes)
 {
 	json_int_t step = 1;
 
+	if (bytes > MAX_MEMORY_BYTES)
+		return 0;
 	while (step * 16 <= bytes)
 		step *= 2;
 	return (bytes + step - 1) / step * step;
@@ -373,7 +383,8 @@ static json_t *huge_pages_json(const char *root)
 		json_int_t kb;
 
 		if (n < sizeof(sizes) / sizeof(sizes[0]) &&
-		    sscanf(json_string_value(name), "hugepages-%" JSON_INTEGER_FORMAT "kB", &kb) == 1)
+		    sscanf(json_string_value(name), "hugepages-%" JSON_INTEGER_FORMAT "kB", &kb) == 1 && kb > 0 &&
+		    kb < MAX_MEMORY_BYTES / 1024)
 			sizes[n++] = kb * 1024;
 	}
 	qsort(sizes, n, sizeof(sizes[0]), compare_integers);
@@ -543,6 +554,7 @@ static json_t *volatile_json(const char *root)
 	double load_1m = 0, uptime_s = 0, avg10 = 0;
 	int runnable = 0;
 	bool ok = load && sscanf(load, "%lf %*f %*f %d/", &load_1m, &runnable) == 2;
+	json_int_t swap_used;
 	json_t *state = json_object();
 
 	set(state, "load_1m", real_json(ok, load_1m));
@@ -552,9 +564,9 @@ static json_t *volatile_json(const char *root)
 	ok = pressure && sscanf(pressure, "some avg10=%lf", &avg10) == 1;
 	set(state, "pressure_cpu_some_avg10", real_json(ok, avg10));
 	set(state, "available_bytes", field_number_json(meminfo, "MemAvailable"));
-	ok = json_is_integer(swap) && json_is_integer(swap_free);
-	set(state, "swap_used_bytes",
-	    ok ? json_integer(json_integer_value(swap) - json_integer_value(swap_free)) : json_null());
+	ok = json_is_integer(swap) && json_is_integer(swap_free) &&
+	     !__builtin_sub_overflow(json_integer_value(swap), json_integer_value(swap_free), &swap_used);
+	set(state, "swap_used_bytes", ok ? json_integer(swap_used) : json_null());
 	return state;
 }
 

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "child.h"
 #include "command.h"
@@ -21,6 +27,33 @@ static const struct command {
 	{ "hold", NULL, mmlab_hold },
 };
 
+/*
+ * A tree of JSON that lacks what there was no memory for would be a result file that lies. So this ends the process: the
+ * file of the round before stays, and the keeper puts back kernel settings.
+ */
+static void *allocate(size_t size)
+{
+	static const char message[] = "mmlab: out of memory\n";
+	void *memory = malloc(size);
+
+	if (memory || !size)
+		return memory;
+	(void)!write(STDERR_FILENO, message, sizeof(message) - 1);
+	_exit(MMLAB_EXIT_ERROR);
+}
+
+/* What was printed must have arrived: a full disk, or a reader that left, is no success. */
+static int finish_output(int status)
+{
+	bool bad = ferror(stdout);
+
+	errno = 0;
+	if (!fflush(stdout) && !bad)
+		return status;
+	(void)fprintf(stderr, "mmlab: cannot write to standard output: %s\n", strerror(errno ? errno : EIO));
+	return MMLAB_EXIT_ERROR;
+}
+
 static void usage(FILE *out)
 {
 	(void)fputs("usage: mmlab COMMAND [arguments]; mmlab COMMAND --help\n"
@@ -35,16 +68,18 @@ int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
+	json_set_alloc_funcs(allocate, free);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files then is an error of write() */
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (!strcmp(name, commands[i].name))
-			return commands[i].fn(argc - 1, argv + 1);
+			return finish_output(commands[i].fn(argc - 1, argv + 1));
 	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
 		usage(stdout);
-		return 0;
+		return finish_output(0);
 	}
 	if (!strcmp(name, "--version")) {
 		(void)printf("mmlab %s %s\n", MMLAB_VERSION, MMLAB_DESCRIBE);
-		return 0;
+		return finish_output(0);
 	}
 	if (*name)
 		(void)fprintf(stderr, "mmlab: no command '%s'\n", name);

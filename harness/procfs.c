@@ -132,10 +132,11 @@ static int add_smaps_field(struct mmlab_smaps *sums, const char *line)
 	size_t length = strcspn(line, ":");
 
 	for (size_t i = 0; i < sizeof(smaps_fields) / sizeof(smaps_fields[0]); i++) {
-		uint64_t value, *sum = (uint64_t *)((char *)sums + smaps_fields[i].offset);
+		uint64_t value = 0, *sum = (uint64_t *)((char *)sums + smaps_fields[i].offset);
 		int r;
 
-		if (strlen(smaps_fields[i].name) != length || strncmp(smaps_fields[i].name, line, length))
+		if (line[length] != ':' || strlen(smaps_fields[i].name) != length ||
+		    strncmp(smaps_fields[i].name, line, length))
 			continue;
 		r = parse_amount(&value, line + length + 1);
 		if (!r)
@@ -168,10 +169,10 @@ static int smaps_parse(struct mmlab_smaps *ret, struct lines *lines, uint64_t fi
 {
 	struct mmlab_smaps sums = { 0 };
 	bool inside = false;
-	char *line;
+	char *line = NULL;
 	int r;
 
-	while ((r = lines_next(lines, &line)) > 0) {
+	while ((r = lines_next(lines, &line)) > 0 && line) {
 		uint64_t vma_start, vma_end;
 
 		if (parse_vma(line, &vma_start, &vma_end)) {

@@ -403,6 +403,30 @@ static const json_t *case_in_file(const json_t *result, const struct mmlab_case 
 	return found;
 }
 
+/* What a run adds to must fit together: as many rounds of each metric, and a loop as calibration makes it. */
+static bool is_sound(const struct mmlab_scenario *scenario, const json_t *old)
+{
+	const json_t *metrics = json_object_get(old, "metrics"), *metric;
+	json_int_t loops = json_integer_value(json_object_get(old, "loops"));
+	size_t n_rounds = json_array_size(json_object_get(json_array_get(metrics, 0), "rounds")), i, j;
+
+	if (json_array_size(metrics) != n_metrics(scenario) || !n_rounds || loops < 1 || loops > MMLAB_MAX_LOOPS ||
+	    json_integer_value(json_object_get(old, "units")) < 1 ||
+	    json_integer_value(json_object_get(old, "counted_ops")) < 1)
+		return false;
+	json_array_foreach(metrics, i, metric) {
+		const char *name = json_string_value(json_object_get(metric, "name"));
+		const json_t *rounds = json_object_get(metric, "rounds"), *round;
+
+		if (!name || strcmp(name, metric_at(scenario, i)->name) || json_array_size(rounds) != n_rounds)
+			return false;
+		json_array_foreach(rounds, j, round)
+			if (!json_is_array(round))
+				return false;
+	}
+	return true;
+}
+
 static void resume_entry(struct mmlab_entry *entry, const json_t *old)
 {
 	const json_t *metric;
@@ -420,7 +444,7 @@ static void resume_entry(struct mmlab_entry *entry, const json_t *old)
 	entry->loops = (uint64_t)json_integer_value(json_object_get(old, "loops"));
 	entry->units = json_integer_value(json_object_get(old, "units"));
 	entry->counted_ops = json_integer_value(json_object_get(old, "counted_ops"));
-	entry->counters = json_incref(json_object_get(old, "counters"));
+	entry->counters = json_is_array(json_object_get(old, "counters")) ? json_incref(json_object_get(old, "counters")) : NULL;
 }
 
 static const char *kernel_of(const json_t *machine)
@@ -452,6 +476,8 @@ int mmlab_result_resume(struct mmlab_run *run, const json_t *result, char *messa
 	const json_t *old_run = json_object_get(result, "run");
 	const char *key = json_string_value(json_object_get(json_object_get(result, "machine"), "key"));
 	const char *our_key = json_string_value(json_object_get(run->machine, "key"));
+	const char *id = json_string_value(json_object_get(old_run, "id"));
+	const char *started = json_string_value(json_object_get(old_run, "started"));
 	int n = 0;
 
 	if (!key || !our_key || strcmp(key, our_key)) {
@@ -468,16 +494,25 @@ int mmlab_result_resume(struct mmlab_run *run, const json_t *result, char *messa
 			       (long long)json_integer_value(json_object_get(old_run, "rounds")));
 		return -EINVAL;
 	}
+	if (!id || !started || strlen(id) >= sizeof(run->id) || strlen(started) >= sizeof(run->started)) {
+		(void)snprintf(message, MMLAB_MESSAGE_BYTES, "cannot resume: the file does not say which run it is of, or when");
+		return -EINVAL;
+	}
 	run->seed = (uint64_t)json_integer_value(json_object_get(old_run, "seed"));
-	(void)snprintf(run->id, sizeof(run->id), "%s", json_string_value(json_object_get(old_run, "id")));
-	(void)snprintf(run->started, sizeof(run->started), "%s",
-		       json_string_value(json_object_get(old_run, "started")));
+	(void)strcpy(run->id, id);
+	(void)strcpy(run->started, started);
 	for (size_t i = 0; i < run->n_entries; i++) {
 		const json_t *old = case_in_file(result, &run->entries[i].c);
 		const char *status = json_string_value(json_object_get(old, "status"));
 
 		if (!status || strcmp(status, "ok"))
 			continue;
+		if (!is_sound(run->entries[i].c.scenario, old)) {
+			(void)snprintf(message, MMLAB_MESSAGE_BYTES,
+				       "cannot resume: case %.60s/%.60s of the file is damaged; results/validate tells more",
+				       run->entries[i].c.scenario->name, run->entries[i].c.contender->name);
+			return -EINVAL;
+		}
 		resume_entry(&run->entries[i], old);
 		n++;
 	}

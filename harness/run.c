@@ -44,6 +44,8 @@ static const struct profile {
 	{ "full", 15, { .samples = 11, .target_ns = 20000000, .budget_ns = 1000000000 } },
 };
 
+#define LAST_SECOND INT64_C(253402300799) /* of the year 9999 */
+
 struct options {
 	struct mmlab_selection selection;
 	const struct profile *profile;
@@ -100,7 +102,7 @@ static int parse_number(uint64_t *ret, const char *name, const char *text, uint6
 
 	errno = 0;
 	*ret = strtoull(text, &end, 10);
-	if (!errno && *text && *text != '-' && !*end && *ret >= min && *ret <= max)
+	if (!errno && *text >= '0' && *text <= '9' && !*end && *ret >= min && *ret <= max)
 		return 0;
 	(void)snprintf(message, sizeof(message), "--%s takes a whole number from %" PRIu64 " to %" PRIu64 ", not '%.40s'",
 		       name, min, max, text);
@@ -196,11 +198,13 @@ static int parse_options(struct options *o, int argc, char **argv)
 	return r;
 }
 
+/* The time of day, in four digits for the year, whatever the clock was set to. Nothing is measured with it. */
 static void now_text(char *text, size_t size, const char *format)
 {
 	time_t now = time(NULL);
 	struct tm utc;
 
+	now = now < 0 ? 0 : now > LAST_SECOND ? LAST_SECOND : now;
 	(void)strftime(text, size, format, gmtime_r(&now, &utc));
 }
 
@@ -488,7 +492,7 @@ static int finish(struct mmlab_run *run, const struct options *o, int r)
 static int measure(struct mmlab_run *run, const struct options *o, const struct mmlab_place *place)
 {
 	_cleanup_(mmlab_closep) int claim = claim_machine();
-	struct mmlab_knobs knobs = { 0 };
+	struct mmlab_knobs *knobs;
 	bool emulated = json_is_true(json_object_get(run->machine, "emulated"));
 	struct mmlab_progress progress;
 	size_t n_launches, n_cases;
@@ -504,19 +508,24 @@ static int measure(struct mmlab_run *run, const struct options *o, const struct 
 	mmlab_progress_init(&progress, n_cases, n_launches, run->rounds);
 	if (!progress.total) /* all skipped, or all resumed */
 		return finish(run, o, 0);
+	r = mmlab_knobs_open(&knobs);
+	if (r < 0) {
+		(void)fprintf(stderr, "mmlab run: cannot start the keeper of kernel settings: %s\n", strerror(-r));
+		return finish(run, o, r);
+	}
 	holder = hold_counters(o);
-	r = run_round(run, 0, &knobs, o, place, &progress);
+	r = run_round(run, 0, knobs, o, place, &progress);
 	if (!emulated)
 		release_counters(holder);
 	for (unsigned int round = 1; round <= run->rounds && !r; round++) {
-		r = run_round(run, round, &knobs, o, place, &progress);
+		r = run_round(run, round, knobs, o, place, &progress);
 		if (!r && round < run->rounds)
 			r = save(run, o);
 	}
 	if (emulated)
 		release_counters(holder);
 	mmlab_progress_end(&progress);
-	restored = mmlab_knobs_restore(&knobs);
+	restored = mmlab_knobs_close(knobs);
 	if (restored < 0)
 		(void)fprintf(stderr, "mmlab run: cannot restore a kernel setting: %s\n", strerror(-restored));
 	if (r < 0 && r != -EINTR)

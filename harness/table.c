@@ -172,7 +172,8 @@ static void print_block(FILE *out, const struct block *block)
 	}
 	(void)fputc('\n', out);
 	json_array_foreach(contenders, i, value)
-		print_row(out, block, json_string_value(value), points);
+		if (json_is_string(value))
+			print_row(out, block, json_string_value(value), points);
 }
 
 static void print_reasons(FILE *out, const json_t *result, const char *scenario, const char *status)

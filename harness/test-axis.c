@@ -43,7 +43,8 @@ static void test_bad(const struct mmlab_axis *axis, const char *list)
 
 int main(void)
 {
-	static const char *const bad_bytes[] = { "", "0", "-1", "2G", "1Q", "1KB", "x", "1,,2", "1,1", "99999999999999999999" };
+	static const char *const bad_bytes[] = { "", "0", "-1", "2G", "1Q", "1KB", "x", "1,,2", "1,1", "99999999999999999999",
+						" 1", "+1", "-18446744073709551615", " -18446744073709551615" };
 	static const char *const bad_percent[] = { "0", "101", "nan", "1e9", "5%", "-1" };
 	static const char *const bad_words[] = { "", "alway", "always,always", "never,x" };
 

@@ -161,6 +161,49 @@ static void test_nothing(void)
 	check(json_is_array(warnings), "it can be judged");
 }
 
+static void write_below(const char *root, const char *name, const char *text)
+{
+	char path[256];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s%s", root, name);
+	file = fopen(path, "w");
+	if (!file || fputs(text, file) == EOF || fclose(file))
+		abort();
+}
+
+/* Numbers that no machine has: unknown, where they used to overflow or never come to an end. */
+static void test_absurd_numbers(void)
+{
+	char root[] = "/tmp/mmlab-machine-XXXXXX", command[64], folder[128];
+	static const char *const folders[] = { "/proc", "/sys/kernel/mm/hugepages/hugepages-9223372036854775807kB",
+					       "/sys/firmware/memmap/0" };
+	_cleanup_(mmlab_json_decrefp) json_t *m = NULL;
+
+	if (!mkdtemp(root))
+		abort();
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		(void)snprintf(folder, sizeof(folder), "mkdir -p %s%s", root, folders[i]);
+		check(!system(folder), "%s", folders[i]);
+	}
+	write_below(root, "/proc/meminfo", "MemTotal: 9223372036854775807 kB\nSwapTotal: -9000000000000000 kB\n"
+					   "SwapFree: 9000000000000000 kB\n");
+	write_below(root, "/sys/firmware/memmap/0/type", "System RAM\n");
+	write_below(root, "/sys/firmware/memmap/0/start", "-1\n");
+	write_below(root, "/sys/firmware/memmap/0/end", "0x7fffffffffffffff\n");
+	m = mmlab_machine_json_at(root, NULL);
+	expect(m, "memory.total_bytes", "null");
+	expect(m, "memory.installed_bytes", "null");
+	expect(m, "memory.huge_page_bytes", "[]");
+	expect(m, "volatile.start.swap_used_bytes", "null");
+	write_below(root, "/proc/meminfo", "MemTotal: 9007199254740991 kB\n");
+	json_decref(m);
+	m = mmlab_machine_json_at(root, NULL);
+	expect(m, "memory.installed_bytes", "null");
+	(void)snprintf(command, sizeof(command), "rm -r %s", root);
+	check(!system(command), "the tree is removed");
+}
+
 /* What may differ without it being another machine, and what may not. */
 static void test_key(void)
 {
@@ -271,6 +314,7 @@ int main(void)
 	test_desktop();
 	test_arm();
 	test_nothing();
+	test_absurd_numbers();
 	test_key();
 	test_execution();
 	test_warnings();

@@ -78,6 +78,20 @@ static void expect_smaps(const char *what, const void *addr, uint64_t rss, uint6
 	check(s.pss == rss * page_bytes, "%s: pss %llu", what, (unsigned long long)s.pss);
 }
 
+/* A name without colon and value is no field, whatever stood in the buffer before. */
+static void test_field_without_value(void)
+{
+	static const char text[] = "1000-2000 rw-p 00000000 00:00 0\nRss:    4 kB\nRss";
+	struct mmlab_smaps sums = { 0 };
+	char path[32];
+	int fd = memfd_create("smaps", MFD_CLOEXEC);
+
+	check(fd >= 0 && write(fd, text, sizeof(text) - 1) == sizeof(text) - 1, "a file");
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	check(!mmlab_smaps_read_file(&sums, path, 0x1000, 0x1000) && sums.rss == 4096, "one field has a value");
+	(void)close(fd);
+}
+
 static void test_anonymous(void)
 {
 	char *addr = guarded(MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -212,6 +226,7 @@ static void test_captured(void)
 int main(void)
 {
 	page_bytes = mmlab_page_bytes();
+	test_field_without_value();
 	test_anonymous();
 	test_memfd();
 	test_one_frame();

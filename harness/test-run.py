@@ -215,6 +215,30 @@ class RunTest(unittest.TestCase):
         self.assertEqual((after["run"]["id"], after["run"]["rounds"]), (before["run"]["id"], 4))
         self.assertEqual(after["cases"][0]["metrics"][0]["rounds"][:2], before["cases"][0]["metrics"][0]["rounds"])
 
+    def test_resume_of_a_damaged_file(self):
+        self.measure("fake/good", "--rounds", "2")
+        for text, damage in {
+                "does not say which run it is of": lambda result: result["run"].pop("id"),
+                "does not say which run it is of, or": lambda result: result["run"].update(started="x" * 40),
+                "case fake/good of the file is damaged": lambda result: result["cases"][0].update(loops=-1),
+                "fake/good of the file is damaged": lambda result: result["cases"][0]["metrics"][1]["rounds"].pop(),
+                "good of the file is damaged": lambda result: result["cases"][0]["metrics"][0].update(rounds=[1, 2]),
+                "of the file is damaged": lambda result: result["cases"][0]["metrics"].pop(),
+        }.items():
+            result = json.loads(open(self.path("r.json"), encoding="utf-8").read())
+            damage(result)
+            with open(self.path("damaged.json"), "w", encoding="utf-8") as file:
+                json.dump(result, file)
+            done = self.run_mmlab("fake/good", "--rounds", "4", "--resume", "damaged.json", "-o", "n.json", status=99)
+            self.assertIn(text, done.stderr)
+
+    def test_report_of_a_damaged_file(self):
+        result = self.measure("fake/good", "fake/other", "--rounds", "1")
+        result["cases"][0]["contender"] = None
+        with open(self.path("r.json"), "w", encoding="utf-8") as file:
+            json.dump(result, file)
+        self.assertIn("other", self.run_mmlab("r.json", command="report").stdout)
+
     def test_killed(self):
         """Even SIGKILL leaves the file of the last round, and no process."""
         status, _ = self.interrupt(signal.SIGKILL)

@@ -14,6 +14,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/security.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
@@ -153,9 +154,27 @@ static long device_ioctl(struct file *device, unsigned int cmd,
 	return err;
 }
 
+/*
+ * What a locked-down kernel promises to root, this module does not keep: it
+ * reads symbols that are not exported, and calls what they name. The kernel logs
+ * whom it refused.
+ */
+static int lockdown_check(void)
+{
+	return security_locked_down(LOCKDOWN_INTEGRITY_MAX);
+}
+
+/* Lockdown may come after the module: what is open then stays so. */
+static int device_open(struct inode *inode, struct file *device)
+{
+	int err = lockdown_check();
+
+	return err ?: nonseekable_open(inode, device);
+}
+
 static const struct file_operations device_fops = {
 	.owner = THIS_MODULE,
-	.open = nonseekable_open,
+	.open = device_open,
 	.unlocked_ioctl = device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };
@@ -186,6 +205,12 @@ static int __init core_init(void)
 {
 	unsigned int i, n_ready = 0;
 	int err;
+
+	err = lockdown_check();
+	if (err) {
+		pr_err("mmlab: not usable in a kernel that is locked down; boot without secure boot, or with lockdown=none\n");
+		return err;
+	}
 
 	mmlab_compat_init();
 	ops_add(core_ops, ARRAY_SIZE(core_ops));

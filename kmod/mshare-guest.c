@@ -176,7 +176,10 @@ static int guest_new_despite_signals(struct mshare_host *host,
 	int err;
 
 	clear_thread_flag(TIF_SIGPENDING);
-	err = guest_new(host, vma, GFP_KERNEL);
+	err = guest_new(host, vma, GFP_KERNEL_ACCOUNT | __GFP_NORETRY);
+	/* At the control group's limit the fault would come again for ever. */
+	if (err == -ENOMEM)
+		err = guest_new(host, vma, GFP_KERNEL);
 	spin_lock_irq(&sighand->siglock);
 	recalc_sigpending();
 	spin_unlock_irq(&sighand->siglock);

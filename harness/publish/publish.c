@@ -79,12 +79,13 @@ int mmlab_publish_start(struct mmlab_publication *p, long long *ret_ns)
 	struct tm utc = { 0 };
 	const char *end = strptime(started, "%Y-%m-%dT%H:%M:%SZ", &utc);
 	time_t seconds = end && !*end ? timegm(&utc) : -1;
+	long long ns;
 
-	if (seconds <= 0) {
+	if (seconds <= 0 || __builtin_mul_overflow(seconds, 1000000000LL, &ns)) {
 		(void)snprintf(p->message, MMLAB_MESSAGE_BYTES, "'%.60s' is not when a run started", started);
 		return -EINVAL;
 	}
-	*ret_ns = (long long)seconds * 1000000000;
+	*ret_ns = ns;
 	return 0;
 }
 
