@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /**
- * mmlab_save() - write to a temporary name beside @path, sync, rename
+ * mmlab_save() - write to a temporary name beside @path, sync, rename; what is no file, a device or a pipe, is written to
  * Return: 0 or -errno; on failure the former file is untouched.
  */
 int mmlab_save(const char *path, const char *text, size_t size);

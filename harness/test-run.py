@@ -151,6 +151,12 @@ class RunTest(unittest.TestCase):
         with open(self.path("fake-knob"), encoding="ascii") as knob:
             self.assertEqual(knob.read()[:3], "off")
 
+    def test_device_as_output(self):
+        """By way of a link, which is what would be replaced: a device would be replaced for everybody."""
+        os.symlink("/dev/null", self.path("r.json"))
+        self.run_mmlab("fake/good", "--rounds", "1", "--events", "none", "-o", "r.json")
+        self.assertTrue(os.path.islink(self.path("r.json")))
+
     def test_history(self):
         """A folder keeps a file for each run, found by the machine's key and the commit"""
         os.mkdir(self.path("history"))
