@@ -364,6 +364,10 @@ static inline void check_variants(const char *name, void (*run)(void))
 
 	variant_check = run;
 	for (variant = 0; variant < N_VARIANTS; variant++) {
+		/* There, each lock with another way to register. */
+		if (check_times(0, 1) &&
+		    variant / N_PENDINGS != variant % N_PENDINGS)
+			continue;
 		(void)snprintf(text, sizeof(text), "%s-%s",
 			       scheme_names[variant / N_PENDINGS],
 			       pending_names[variant % N_PENDINGS]);
