@@ -9,6 +9,20 @@
 
 static int fail_file;
 
+/* Without a trace of each in the kernel's log, which takes longer than the call. */
+static inline void fail_quietly(void)
+{
+	static const char *const verbosities[] = {
+		"/sys/kernel/debug/failslab/verbose",
+		"/sys/kernel/debug/fail_page_alloc/verbose",
+		"/sys/kernel/debug/fail_usercopy/verbose",
+	};
+
+	for (size_t i = 0; i < sizeof(verbosities) / sizeof(*verbosities); i++)
+		if (access(verbosities[i], F_OK) == 0)
+			file_write_text(verbosities[i], "0");
+}
+
 /* Skips the check where nothing can be told so. */
 static inline void fail_prepare(bool blocking)
 {
@@ -17,6 +31,7 @@ static inline void fail_prepare(bool blocking)
 	fail_file = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (fail_file < 0)
 		SKIP("no fault injection here");
+	fail_quietly();
 	/* Those that may wait for memory fail as well, or are not counted. */
 	file_write_text("/sys/kernel/debug/failslab/ignore-gfp-wait", ignored);
 	file_write_text("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait",
