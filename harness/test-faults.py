@@ -28,6 +28,9 @@ LOADER.exec_module(validate)
 
 CASES = ["fake/good", "fake/turns-knob"]
 
+# Whoever started this may ignore it, as nohup does, and what is started here would as well.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 
 class FaultsTest(unittest.TestCase):
     def setUp(self):

@@ -3,7 +3,7 @@
 
 import math
 
-from transfer_result import size_text, time_text
+from result_file import size_text, time_text
 
 BYTE_AXES = ("size", "pattern", "threshold")
 

@@ -15,7 +15,7 @@ from answers import answers, reasons
 from draw import Axis, Series, lines, plain_style, plot_data, style
 from markup import Markup, join, script_json, tag
 from pictures import Figure, Panel, figures, settings
-from transfer_result import median
+from result_file import median
 
 MOST_COLUMNS = 16
 MOST_ANSWERS = 4  # settings whose answers are seen at once

@@ -5,6 +5,7 @@ A figure is one question put to the data; its panels are the settings and the ru
 that is not named in RECIPES gets lines along the axis with the most points, and the distribution of its samples.
 """
 
+import result_file
 import transfer_costs
 import transfer_crossover
 import transfer_result
@@ -13,7 +14,7 @@ from draw import Axis, Series, lines, plot_data, stack, strips, style, y_limits
 
 SHOWN, MOST = 2, 8  # settings, or panels, that are open, and that there are at all
 MANY_ROWS = 45
-DERIVED = (transfer_result.Unusable, KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
+DERIVED = (result_file.Unusable, KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
 
 
 class Panel:
@@ -103,7 +104,7 @@ def mark_transfer(run, params, series):
         if line.name in table["copies"]:
             line.role = "copy"
         elif technique and technique["point_bytes"] and not technique["floor"]:
-            line.note = f", from {transfer_result.size_text(technique['point_bytes'])}"
+            line.note = f", from {result_file.size_text(technique['point_bytes'])}"
             where = technique["point_bytes"]
             for a, b in zip(line.points, line.points[1:]):
                 if a[0] <= where <= b[0] and a[1] > 0 and b[1] > 0:

@@ -8,7 +8,7 @@ import json
 import math
 import os
 
-from transfer_result import median, present, refuse_constant
+from result_file import median, present, refuse_constant
 
 
 class Unusable(Exception):

@@ -17,7 +17,7 @@ FAKES, MAKER, PLAIN, MMLAB = map(os.path.abspath, sys.argv[1:5])
 sys.dont_write_bytecode = True
 sys.path.insert(0, MAKER)  # what is tested is what is installed
 
-from transfer_result import interval, median  # noqa: E402
+from result_file import interval, median  # noqa: E402
 
 HOSTILE = ("</script><script>window.pwned=1</script>", "\"'><img src=x onerror=window.pwned=1>", "]]></style><b>", "a&lt;b&amp;",
            "\x00\x1b[31m\u202e\ud800", "--><svg onload=window.pwned=1>", "javascript:window.pwned=1", "x" * 300, "</title></svg>", "")

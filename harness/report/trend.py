@@ -11,7 +11,7 @@ look: `mmlab compare` judges two runs.
 
 import math
 
-from transfer_result import median
+from result_file import median
 
 LEAST_RUNS = 8
 SIDE = 3

@@ -89,12 +89,12 @@ class ResultFile:
     def load(cls, path):
         try:
             with open(path, encoding="utf-8") as file:
-                return cls(json.load(file, parse_constant=_refuse_constant))
+                return cls(json.load(file, parse_constant=refuse_constant))
         except OSError as error:
             raise Unusable(error.strerror or str(error)) from error
         except ValueError as error:
             raise Unusable(f"not JSON: {error}") from error
 
 
-def _refuse_constant(text):
+def refuse_constant(text):
     raise ValueError(f"{text} is not JSON")
