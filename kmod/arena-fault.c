@@ -92,6 +92,21 @@ static vm_fault_t begin_error(int err)
 	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
+/*
+ * What is mapped says no. A fault that is registered looked it up without a lock,
+ * beside commands that may change an entry of the tree in two steps: one that
+ * came means that the access is to be made again.
+ */
+static vm_fault_t fault_refuse(struct arena_fault *fault)
+{
+	if (fault->registered && !pending_commit(&fault->pending)) {
+		arena_count(MMLAB_ARENA_STAT_RETRIES, 1);
+		return VM_FAULT_NOPAGE;
+	}
+	arena_count(MMLAB_ARENA_STAT_VIOLATIONS, 1);
+	return VM_FAULT_SIGSEGV;
+}
+
 static vm_fault_t fault_serve(struct vm_fault *vmf, struct arena *arena,
 			      struct arena_fault *fault, int prot)
 {
@@ -137,12 +152,10 @@ vm_fault_t arena_vm_fault(struct vm_fault *vmf)
 	}
 	prot = extents_prot(arena, vmf->pgoff);
 	arena_fault_looked_up(arena, &fault);
-	if (unlikely(!access_ok_by(prot, vmf->flags & FAULT_FLAG_WRITE))) {
-		arena_count(MMLAB_ARENA_STAT_VIOLATIONS, 1);
-		ret = VM_FAULT_SIGSEGV;
-		goto end_fault;
-	}
-	ret = fault_serve(vmf, arena, &fault, prot);
+	if (unlikely(!access_ok_by(prot, vmf->flags & FAULT_FLAG_WRITE)))
+		ret = fault_refuse(&fault);
+	else
+		ret = fault_serve(vmf, arena, &fault, prot);
 end_fault:
 	arena_fault_end(arena, &fault);
 	return ret;
@@ -158,20 +171,17 @@ vm_fault_t arena_vm_mkwrite(struct vm_fault *vmf)
 	struct arena *arena = vmf->vma->vm_private_data;
 	struct arena_fault fault;
 	vm_fault_t ret;
-	int err;
+	int prot, err;
 
 	err = arena_fault_begin(arena, &fault, vmf->pgoff);
 	if (unlikely(err)) {
 		ret = begin_error(err);
 		goto end_fault;
 	}
-	if (access_ok_by(extents_prot(arena, vmf->pgoff), true)) {
-		ret = VM_FAULT_NOPAGE;
-	} else {
-		arena_count(MMLAB_ARENA_STAT_VIOLATIONS, 1);
-		ret = VM_FAULT_SIGSEGV;
-	}
+	prot = extents_prot(arena, vmf->pgoff);
 	arena_fault_looked_up(arena, &fault);
+	ret = access_ok_by(prot, true) ? VM_FAULT_NOPAGE :
+					 fault_refuse(&fault);
 end_fault:
 	arena_fault_end(arena, &fault);
 	return ret;
