@@ -65,7 +65,9 @@ found:
 			continue;
 		if (likely(READ_ONCE(region->live)))
 			return region;
-		former = region;
+		/* Of several the latest, which a split has made. */
+		if (!former)
+			former = region;
 	}
 	return former;
 }
@@ -168,7 +170,8 @@ static __always_inline bool first_touch(struct spf_region *region,
 /*
  * Whether a page is the process's alone: it was all the time, or is again since a
  * child of fork has gone. The lock of the page table is held. As the kernel does it,
- * but what it would have to wait or to clean up for is left to it.
+ * but what it would have to wait or to clean up for is left to it; and the page stays
+ * with the anon_vma that it was made in, which costs those who look for its entries.
  */
 static bool page_is_own(struct page *page)
 {
