@@ -141,9 +141,14 @@ int mshare_run_info(union mmlab_arg *arg, struct mmlab_reply *reply)
 		host = target.share->hosts[i];
 		if (!host)
 			continue;
+		/*
+		 * Faults go on: what is counted as attached is also counted
+		 * as a table: table_ensure() comes first.
+		 */
+		args->n_attached += atomic_long_read(&host->n_attached);
+		smp_rmb();
 		args->table_bytes += mm_pgtables_bytes(host->mm);
 		args->pte_bytes += READ_ONCE(host->n_tables) * PAGE_SIZE;
-		args->n_attached += atomic_long_read(&host->n_attached);
 		rcu_read_lock();
 		list_for_each_entry_rcu(guest, &host->guests, node)
 			args->n_guests++;

@@ -185,11 +185,15 @@ static pmd_t *table_ensure(struct mshare_host *host, unsigned long addr)
 	pmd = mmlab_pmd_walk(host->mm, addr);
 	if (!pmd || pmd_none(*pmd)) {
 		pmd = NULL;
+		/* Before others can see and attach it: see mshare_run_info(). */
+		WRITE_ONCE(host->n_tables, host->n_tables + 1);
+		smp_wmb();
 		if (!apply_to_page_range(host->mm, addr & PAGE_MASK, PAGE_SIZE,
 					 entry_leave, NULL)) {
-			host->n_tables++;
 			mshare_count(MMLAB_MSHARE_STAT_TABLES);
 			pmd = mmlab_pmd_walk(host->mm, addr);
+		} else {
+			WRITE_ONCE(host->n_tables, host->n_tables - 1);
 		}
 	}
 	mutex_unlock(&host->tables_lock);
