@@ -59,8 +59,8 @@ int mmlab_refpage_create(const void *content, size_t size, unsigned long flags,
  * @flush: how, an enum mmlab_lockbuf_flush
  * @flags: MMLAB_LOCKBUF_POPULATE, MMLAB_LOCKBUF_CACHE_FLUSH
  *
- * The mechanism is the one proposed for memfd in 2014; uapi/mmlab.h states
- * its semantics. Map it with mmlab_lockbuf_map(), pass it on over a socket.
+ * The mechanism is the one proposed for memfd in 2014; uapi/mmlab-lockbuf.h
+ * states its semantics. Map it with mmlab_lockbuf_map(), pass it on over a socket.
  *
  * Return: a close-on-exec descriptor, or -1 with errno: EINVAL, EPERM,
  * EOPNOTSUPP, ENOMEM, EMFILE, ENFILE, ENOSYS, EACCES.
@@ -144,8 +144,8 @@ int mmlab_lockbuf_flush(int fd);
  * @offset: a multiple of the page size
  *
  * All who map the same part of the same file this way, at whatever addresses,
- * share page tables; uapi/mmlab.h states what else is different from mmap(2).
- * The caller unmaps the whole with munmap(2).
+ * share page tables; uapi/mmlab-mshare.h states what else is different from
+ * mmap(2). The caller unmaps the whole with munmap(2).
  *
  * Return: the address, or MAP_FAILED with errno: EINVAL for what is not
  * aligned, not shared, not a regular file, or has other bits in @prot; EBADF,
@@ -234,8 +234,8 @@ int mmlab_mshare_info(const void *addr, struct mmlab_mshare_info *ret_info);
  * @flags: 0, PVMMAP_FIXED or PVMMAP_FIXED_NOREPLACE
  *
  * The clone of private memory is copy-on-write on both sides, as after fork();
- * that of shared memory is shared. uapi/mmlab.h states the rest. The caller
- * unmaps it with munmap(2).
+ * that of shared memory is shared. uapi/mmlab-clone.h states the rest. The
+ * caller unmaps it with munmap(2).
  *
  * Return: its address, or MAP_FAILED with errno: EINVAL, ESRCH, EPERM, EFAULT,
  * EOPNOTSUPP, EEXIST, ENOMEM, EINTR, EACCES, ENOSYS.
@@ -274,7 +274,7 @@ void *mmlab_pidfd_vm_mmap(int pidfd, const void *src_addr, size_t len,
  * @mode: an enum mmlab_spf_mode
  *
  * Map it with mmap(2), MAP_PRIVATE, any length, as often as wanted: memory
- * that is zero at first. uapi/mmlab.h states what else is different from
+ * that is zero at first. uapi/mmlab-spf.h states what else is different from
  * MAP_ANONYMOUS. The caller closes it; mappings stay.
  *
  * Return: a close-on-exec descriptor, or -1 with errno: EINVAL, EOPNOTSUPP,
@@ -331,7 +331,7 @@ int mmlab_stats(unsigned int mech, uint64_t *ret_values, size_t n_values);
  * @pending: how faults register, an enum mmlab_arena_pending
  * @flags: 0 or MMLAB_ARENA_CHECK
  *
- * uapi/mmlab.h states what an arena is and what each command below does.
+ * uapi/mmlab-arena.h states what an arena is and what each command below does.
  *
  * Return: a close-on-exec descriptor, or -1 with errno: EINVAL, EOPNOTSUPP,
  * ENOMEM, EMFILE, ENFILE, ENOSYS, EACCES.
