@@ -4,7 +4,7 @@
 # sources. The mirror and the keys are those of the machine, and signatures are checked as always.
 # Sourced after messages.sh and cache.sh.
 
-# What holds the kernels: the release that ships 6.1 has 6.12 beside it.
+# What holds the kernels: the release that ships 6.1 has 6.12 beside it; newer ones are in a newer release's backports.
 archive_release=bookworm
 archive_type=deb
 # Whose packages are wanted: that of this machine, or another one's, to cross-compile for it.
@@ -63,11 +63,12 @@ archive_machine_sources() {
 	done
 }
 
-# Writes the private configuration and points apt at it. Source packages and other architectures have one of their own: their
-# lists are large, and nearly nobody needs them.
+# Writes the private configuration and points apt at it. Source packages, other architectures and other releases have one of
+# their own: their lists are large, and nearly nobody needs them.
 archive_init() {
-	case $archive_type-$archive_arch in
-	deb-amd64) archive_dir=$cache_dir/apt ;;
+	case $archive_type-$archive_arch-$archive_release in
+	deb-amd64-bookworm) archive_dir=$cache_dir/apt ;;
+	deb-amd64-*) archive_dir=$cache_dir/apt-$archive_release ;;
 	deb-*) archive_dir=$cache_dir/apt-$archive_arch ;;
 	*) archive_dir=$cache_dir/apt-source ;;
 	esac
