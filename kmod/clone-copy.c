@@ -11,7 +11,6 @@
 #include <linux/rmap.h>
 #include <linux/sched/coredump.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
 #include "clone.h"
 #include "compat.h"
@@ -20,7 +19,7 @@
 void clone_huge_split(struct vm_area_struct *vma, pmd_t *pmd,
 		      unsigned long addr, enum mmlab_clone_stat stat)
 {
-	static_call(mmlab_split_huge_pmd)(vma, pmd, addr, false, NULL);
+	mmlab_split_huge_pmd(vma, pmd, addr);
 	clone_count(stat, 1);
 }
 #else
@@ -58,15 +57,15 @@ pmd_t *clone_pmd_find(struct mm_struct *mm, unsigned long addr,
 /* Also while the page is being migrated, when it may be KSM's as well. */
 static bool is_merged(pte_t pte)
 {
-	swp_entry_t entry;
+	struct page *page;
 
 	if (pte_none(pte))
 		return false;
 	if (pte_present(pte))
-		return !pte_special(pte) && PageKsm(pte_page(pte));
-	entry = pte_to_swp_entry(pte);
-	return is_migration_entry(entry) &&
-	       PageKsm(pfn_swap_entry_to_page(entry));
+		page = pte_special(pte) ? NULL : pte_page(pte);
+	else
+		page = mmlab_migrating_page(pte);
+	return page && folio_test_ksm(page_folio(page));
 }
 
 /* Looks at the entries of a part of one page table. */
@@ -266,10 +265,10 @@ static void table_tally(struct tally *tally, struct mm_struct *mm, pmd_t *pmd,
 			if (may_be_copied)
 				n_copied += is_copied(pte);
 		} else if (!pte_none(pte)) {
-			if (non_swap_entry(pte_to_swp_entry(pte)))
-				tally->n_other++;
-			else
+			if (mmlab_pte_is_swap(pte))
 				tally->n_swap++;
+			else
+				tally->n_other++;
 		}
 	}
 	spin_unlock(ptl);
@@ -316,7 +315,7 @@ static bool clone_is_empty(const struct clone *clone)
 static void clone_count_all(const struct clone *clone)
 {
 	/* Looking at every page costs as much as sharing it. */
-	bool may_be_copied = test_bit(MMF_HAS_PINNED, &clone->src_mm->flags) ||
+	bool may_be_copied = mmlab_mm_flag_test(MMF_HAS_PINNED, clone->src_mm) ||
 			     clone->has_merged;
 	struct tally tally = clone_tally(clone, may_be_copied);
 
@@ -385,6 +384,7 @@ int clone_copy(struct clone *clone)
 	range.vm_start = clone->src_addr;
 	range.vm_end = clone->src_addr + clone->bytes;
 	range.vm_pgoff = clone->dst_vma->vm_pgoff;
+	mmlab_anon_pgoff_set(&range, mmlab_anon_pgoff(clone->dst_vma));
 
 	if (can_copy_direct(clone))
 		err = copy_direct(clone, &range);

@@ -21,7 +21,6 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
 #include <asm/pgalloc.h>
 
@@ -227,7 +226,7 @@ static void staging_move(const struct clone *clone, struct vm_area_struct *from)
 
 		if (mapping)
 			i_mmap_lock_write(mapping);
-		anon_vma_lock_write(from->anon_vma);
+		mmlab_anon_vma_lock(from->anon_vma);
 		/*
 		 * KSM may have merged a page since clone_ksm_break() looked: it
 		 * needs the mmap_lock of one of those that map it, not ours.
@@ -239,7 +238,7 @@ static void staging_move(const struct clone *clone, struct vm_area_struct *from)
 		if (!moves)
 			extent_move(from, old, old_pmd, clone->dst_mm, new,
 				    new_pmd, bytes);
-		anon_vma_unlock_write(from->anon_vma);
+		mmlab_anon_vma_unlock(from->anon_vma);
 		if (mapping)
 			i_mmap_unlock_write(mapping);
 		if (moves) {
@@ -280,8 +279,9 @@ static struct vm_area_struct *staging_vma(const struct clone *clone,
 
 	/* From here on it goes with the address space. */
 	vma->vm_pgoff = clone->dst_vma->vm_pgoff;
+	mmlab_anon_pgoff_set(vma, mmlab_anon_pgoff(clone->dst_vma));
 	vma->anon_vma = clone->dst_vma->anon_vma;
-	if (static_call(mmlab_anon_vma_clone)(vma, clone->dst_vma))
+	if (mmlab_anon_vma_clone(vma, clone->dst_vma))
 		return NULL;
 	return vma;
 }

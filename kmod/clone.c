@@ -40,7 +40,7 @@
 			VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC |		  \
 			VM_MAYSHARE | VM_NORESERVE | VM_SEQ_READ |	  \
 			VM_RAND_READ | VM_HUGEPAGE | VM_NOHUGEPAGE |	  \
-			VM_DONTDUMP)
+			VM_DONTDUMP | MMLAB_VM_MAYBE_GUARD)
 
 DEFINE_PER_CPU(u64[MMLAB_CLONE_N_STATS], clone_counts);
 
@@ -132,7 +132,7 @@ static bool is_cloneable_file(struct vm_area_struct *vma)
  */
 static bool has_breakpoints(const struct vm_area_struct *vma)
 {
-	return test_bit(MMF_HAS_UPROBES, &vma->vm_mm->flags) && vma->vm_file &&
+	return mmlab_mm_flag_test(MMF_HAS_UPROBES, vma->vm_mm) && vma->vm_file &&
 	       vma->anon_vma &&
 	       (vma->vm_flags & (VM_MAYEXEC | VM_MAYSHARE)) == VM_MAYEXEC;
 }
@@ -162,7 +162,7 @@ static int source_find(struct clone *clone, u32 flags)
 	struct vm_area_struct *vma;
 
 	/* The OOM killer takes pages away without unmapping them. */
-	if (test_bit(MMF_UNSTABLE, &clone->src_mm->flags))
+	if (mmlab_mm_flag_test(MMF_UNSTABLE, clone->src_mm))
 		return -ESRCH;
 
 	vma = find_vma(clone->src_mm, clone->src_addr);
@@ -246,6 +246,14 @@ static unsigned long clone_pgoff(const struct clone *clone)
 	       ((clone->src_addr - vma->vm_start) >> PAGE_SHIFT);
 }
 
+static unsigned long clone_anon_pgoff(const struct clone *clone)
+{
+	const struct vm_area_struct *vma = clone->src_vma;
+
+	return mmlab_anon_pgoff(vma) +
+	       ((clone->src_addr - vma->vm_start) >> PAGE_SHIFT);
+}
+
 /*
  * What a memory file is sealed against, new mappings do not get. Until 6.12 its
  * own mmap sees to that, since then do_mmap().
@@ -285,14 +293,15 @@ static int clone_make(struct clone *clone, u32 flags, struct list_head *uf)
 	 * VM_DONTEXPAND for a moment: the mapping must not become a part of a
 	 * neighbour, whose anon_vma would not be the source's.
 	 */
-	addr = static_call(mmlab_mmap_region)(clone_file(clone),
-					      clone->dst_addr, clone->bytes,
-					      vm_flags | VM_DONTEXPAND, pgoff,
-					      uf);
+	addr = mmlab_mmap_region(clone_file(clone), clone->dst_addr,
+				 clone->bytes, vm_flags | VM_DONTEXPAND, pgoff,
+				 uf);
 	if (IS_ERR_VALUE(addr))
 		return addr;
 
 	clone->dst_vma = find_vma(clone->dst_mm, clone->dst_addr);
+	if (vma_is_anonymous(clone->src_vma) || clone->src_vma->anon_vma)
+		mmlab_anon_pgoff_set(clone->dst_vma, clone_anon_pgoff(clone));
 	return 0;
 }
 

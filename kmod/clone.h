@@ -125,7 +125,8 @@ pmd_t *clone_pmd_find(struct mm_struct *mm, unsigned long addr,
 static inline bool clone_pmd_is_huge(pmd_t pmd)
 {
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-	return is_swap_pmd(pmd) || pmd_trans_huge(pmd);
+	/* One on its way to another place is not present. */
+	return (!pmd_none(pmd) && !pmd_present(pmd)) || pmd_trans_huge(pmd);
 #else
 	return false;
 #endif

@@ -9,13 +9,72 @@
 #include "compat.h"
 
 #ifdef CONFIG_X86_64
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+DECLARE_STATIC_CALL(flush_this_cpu, __flush_tlb_all);
+DEFINE_STATIC_CALL_NULL(flush_this_cpu, __flush_tlb_all);
+/* <asm/tlbflush.h> hides it from modules: this is its type. */
+void flush_all_type(void);
+DECLARE_STATIC_CALL(flush_all, flush_all_type);
+DEFINE_STATIC_CALL_NULL(flush_all, flush_all_type);
+
+bool __init mmlab_flush_find(void)
+{
+	void *local = mmlab_symbol_find("__flush_tlb_all");
+	void *all = mmlab_symbol_find("flush_tlb_all");
+
+	if (!local || !all || !mmlab_has_flush_tlb_mm_range)
+		return false;
+	static_call_update(flush_this_cpu, local);
+	static_call_update(flush_all, all);
+	return true;
+}
+
+static void flush_local(void *unused)
+{
+	static_call(flush_this_cpu)();
+}
+
+/*
+ * CPUs that flush each other's TLBs by an instruction (some of AMD's, since 6.15)
+ * do not keep the set of those that use an address space.
+ */
+static bool has_no_cpumasks(void)
+{
+	return cpu_feature_enabled(X86_FEATURE_INVLPGB);
+}
+
+static void flush_all_cpus(void)
+{
+	static_call(flush_all)();
+}
+#else
+bool __init mmlab_flush_find(void)
+{
+	return true;
+}
+
 static void flush_local(void *unused)
 {
 	__flush_tlb_all();
 }
 
+static bool has_no_cpumasks(void)
+{
+	return false;
+}
+
+static void flush_all_cpus(void)
+{
+	on_each_cpu(flush_local, NULL, true);
+}
+#endif
+
 void mmlab_flush_tlb_mm(struct mm_struct *mm)
 {
+	if (has_no_cpumasks()) {
+		mmlab_flush_tlb_mm_range(mm, 0, TLB_FLUSH_ALL);
+		return;
+	}
 	mmlab_tlb_outdate(mm);
 	mmlab_flush_tlb_cpus(mm_cpumask(mm));
 }
@@ -28,7 +87,10 @@ void mmlab_tlb_outdate(struct mm_struct *mm)
 
 void mmlab_flush_tlb_cpus(const struct cpumask *cpus)
 {
-	on_each_cpu_mask(cpus, flush_local, NULL, true);
+	if (has_no_cpumasks())
+		flush_all_cpus();
+	else
+		on_each_cpu_mask(cpus, flush_local, NULL, true);
 }
 
 void mmlab_flush_tlb_mm_tables(struct mm_struct *mm)
@@ -42,7 +104,7 @@ void mmlab_flush_tlb_mm_tables(struct mm_struct *mm)
 
 void mmlab_flush_tlb_all(void)
 {
-	on_each_cpu(flush_local, NULL, true);
+	flush_all_cpus();
 }
 
 void mmlab_cache_flush_page(struct page *page)

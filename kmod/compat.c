@@ -34,7 +34,11 @@ DEFINE_STATIC_CALL_NULL(mmlab_insert_vm_struct, insert_vm_struct);
 DEFINE_STATIC_CALL_NULL(mmlab_vm_area_dup, vm_area_dup);
 DEFINE_STATIC_CALL_NULL(mmlab_vm_area_free, vm_area_free);
 DEFINE_STATIC_CALL_NULL(mmlab_anon_vma_fork, anon_vma_fork);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+DEFINE_STATIC_CALL_NULL(mmlab_anon_vma_clone, mmlab_anon_vma_clone_type);
+#else
 DEFINE_STATIC_CALL_NULL(mmlab_anon_vma_clone, anon_vma_clone);
+#endif
 DEFINE_STATIC_CALL_NULL(mmlab_copy_page_range, copy_page_range);
 DEFINE_STATIC_CALL_NULL(mmlab_p4d_alloc, __p4d_alloc);
 DEFINE_STATIC_CALL_NULL(mmlab_pud_alloc, __pud_alloc);
@@ -92,7 +96,7 @@ bool mmlab_has_new_anon_rmap __ro_after_init;
 
 bool mmlab_has_finish_fault __ro_after_init;
 bool mmlab_has_flush_tlb_mm_range __ro_after_init;
-bool mmlab_has_device_flush __ro_after_init;
+bool mmlab_has_flush __ro_after_init;
 bool mmlab_has_anon_alloc __ro_after_init;
 bool mmlab_has_host_mm __ro_after_init;
 bool mmlab_has_clone __ro_after_init;
@@ -133,8 +137,12 @@ void *__init mmlab_symbol_find(const char *name)
 	return addr;
 }
 
-static bool __init device_flush_find(void)
+static bool __init flush_find(void)
 {
+#ifdef CONFIG_X86_64
+	if (!mmlab_flush_find())
+		return false;
+#endif
 #if defined(CONFIG_ARM64) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 	void *tell = mmlab_symbol_find("__mmu_notifier_arch_invalidate_secondary_tlbs");
 
@@ -307,7 +315,7 @@ void __init mmlab_compat_init(void)
 	}
 #endif
 
-	mmlab_has_device_flush = device_flush_find();
+	mmlab_has_flush = flush_find();
 	host_mm_find(prepare);
 	mmlab_has_clone = clone_find();
 	if (MMLAB_HAS_X86_MECHS) {
@@ -316,7 +324,8 @@ void __init mmlab_compat_init(void)
 	}
 
 	/* Entries of refpages that are taken back are flushed. */
-	if (IS_ENABLED(CONFIG_STACKTRACE) && mmlab_has_device_flush)
+	if (IS_ENABLED(CONFIG_STACKTRACE) && mmlab_has_flush &&
+	    MMLAB_HAS_FIND_SPECIAL)
 		fault_range_find();
 }
 
@@ -402,7 +411,12 @@ struct mm_struct *mmlab_host_mm_alloc(void)
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 	mm->get_unmapped_area = fixed_area;
 #endif
+	/* In 6.18 split in two ("prctl: extend PR_SET_THP_DISABLE ..."). */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+	mm_flags_set(MMF_DISABLE_THP_COMPLETELY, mm);
+#else
 	set_bit(MMF_DISABLE_THP, &mm->flags);
+#endif
 	return mm;
 }
 
@@ -435,7 +449,8 @@ unsigned long mmlab_get_unmapped_area(struct file *file, unsigned long addr,
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
 	return static_call(mmlab_get_unmapped_area_vmflags)(file, addr, bytes,
-							    pgoff, flags, 0);
+							    pgoff, flags,
+							    mmlab_vma_flags(0));
 #else
 	return get_unmapped_area(file, addr, bytes, pgoff, flags);
 #endif
@@ -608,6 +623,37 @@ bool mmlab_pmd_ctor(struct page *page)
 void mmlab_pmd_dtor(struct page *page)
 {
 	table_dtor(page);
+}
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+/*
+ * "mm: pass mm down to pagetable_{pte,pmd}_ctor": to be compared with that of the
+ * kernel, which is not exported. What they do for any other is this.
+ */
+bool mmlab_pte_ctor(struct page *page)
+{
+	if (!ptlock_init(table_desc(page)))
+		return false;
+	__pagetable_ctor(table_desc(page));
+	return true;
+}
+
+void mmlab_pte_dtor(struct page *page)
+{
+	pagetable_dtor(table_desc(page));
+}
+
+bool mmlab_pmd_ctor(struct page *page)
+{
+	if (!pmd_ptlock_init(table_desc(page)))
+		return false;
+	ptdesc_pmd_pts_init(table_desc(page));
+	__pagetable_ctor(table_desc(page));
+	return true;
+}
+
+void mmlab_pmd_dtor(struct page *page)
+{
+	pagetable_dtor(table_desc(page));
 }
 #elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 bool mmlab_pte_ctor(struct page *page)

@@ -25,6 +25,8 @@
 #include <linux/sched/mm.h>
 #include <linux/smp.h>
 #include <linux/static_call.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
 #include <linux/userfaultfd_k.h>
 #include <linux/version.h>
 
@@ -40,6 +42,20 @@
 
 /* Looks the symbols up. What could not be found shows in the predicates. */
 void mmlab_compat_init(void);
+
+/*
+ * What <linux/mm.h> and <linux/rmap.h> told of until the headers that only mm/
+ * itself may include took it over, between 6.12 and 7.3. The signatures are
+ * those of there.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+int __anon_vma_prepare(struct vm_area_struct *vma);
+int anon_vma_fork(struct vm_area_struct *vma, struct vm_area_struct *source);
+int insert_vm_struct(struct mm_struct *mm, struct vm_area_struct *vma);
+unsigned long mmap_region(struct file *file, unsigned long addr,
+			  unsigned long bytes, vma_flags_t vma_flags,
+			  unsigned long pgoff, struct list_head *uf);
+#endif
 
 /* For compat*.c alone, while the module is loaded: a function; also data. */
 void *mmlab_symbol_find(const char *name);
@@ -102,6 +118,26 @@ static inline void mmlab_vm_flags_clear(struct vm_area_struct *vma,
 }
 
 /*
+ * Flags of a mapping as an argument: a type of their own in 7.3, where 6.12 has
+ * the word that vma->vm_flags is.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#define mmlab_vma_flags(vm_flags) legacy_to_vma_flags(vm_flags)
+#else
+#define mmlab_vma_flags(vm_flags) (vm_flags)
+#endif
+
+/* mm_flags_test(): since 6.18 ("mm: add bitmap mm->flags field"). */
+static inline bool mmlab_mm_flag_test(int flag, const struct mm_struct *mm)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+	return mm_flags_test(flag, mm);
+#else
+	return test_bit(flag, &mm->flags);
+#endif
+}
+
+/*
  * Since 6.4 ("x86/mm: try VMA lock-based page fault handling first") a fault may
  * run under the lock of its VMA alone; since 6.7 ("mm: handle read faults under
  * the VMA lock" and its siblings) a driver's .fault may too, but only if
@@ -145,6 +181,8 @@ __mmlab_pte_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 	return pte_offset_kernel(&pmdval, addr);
 }
 
+/* Went with sparse's notion of a context, between 6.12 and 7.3. */
+#ifdef __cond_lock
 #define mmlab_pte_lock(mm, pmd, addr, ret_ptl)				      \
 ({									      \
 	pte_t *__ptep;							      \
@@ -152,6 +190,10 @@ __mmlab_pte_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 		(__ptep = __mmlab_pte_lock(mm, pmd, addr, ret_ptl)) != NULL); \
 	__ptep;								      \
 })
+#else
+#define mmlab_pte_lock(mm, pmd, addr, ret_ptl) \
+	__mmlab_pte_lock(mm, pmd, addr, ret_ptl)
+#endif
 
 /*
  * pmd_install(): never exported. Uses up the page table that the fault brought
@@ -188,8 +230,11 @@ static inline pmd_t *mmlab_pmd_walk(struct mm_struct *mm, unsigned long addr)
 	return pmd_offset(pud, addr);
 }
 
-/* That flushes reach devices that share the address space: see compat.c. */
-extern bool mmlab_has_device_flush;
+/*
+ * That flushes work, and reach devices that share the address space: see
+ * compat.c.
+ */
+extern bool mmlab_has_flush;
 
 /*
  * Page tables of our own. Table entries are written one by one with
@@ -227,7 +272,7 @@ static inline void mmlab_tables_written(void)
  */
 static inline bool mmlab_tables_are_native(void)
 {
-	return !cpu_feature_enabled(X86_FEATURE_XENPV);
+	return !cpu_feature_enabled(X86_FEATURE_XENPV) && mmlab_has_flush;
 }
 
 static inline void mmlab_set_special_pte_at(struct mm_struct *mm,
@@ -260,7 +305,7 @@ static inline void mmlab_tables_written(void)
 
 static inline bool mmlab_tables_are_native(void)
 {
-	return mmlab_has_device_flush;
+	return mmlab_has_flush;
 }
 
 /*
@@ -331,6 +376,15 @@ void mmlab_flush_tlb_cpus(const struct cpumask *cpus);
 /* flush_tlb_all(): never exported. All CPUs, all address spaces. */
 void mmlab_flush_tlb_all(void);
 
+#ifdef CONFIG_X86_64
+/*
+ * What flushes the TLB of this CPU, and that of all: until some release after
+ * 6.12 the first was exported to all modules, since then to KVM only. Return:
+ * whether they are there.
+ */
+bool mmlab_flush_find(void);
+#endif
+
 /* Writes a page back from all caches that know its physical address. */
 void mmlab_cache_flush_page(struct page *page);
 
@@ -377,7 +431,15 @@ DECLARE_STATIC_CALL(mmlab_insert_vm_struct, insert_vm_struct);
 DECLARE_STATIC_CALL(mmlab_vm_area_dup, vm_area_dup);
 DECLARE_STATIC_CALL(mmlab_vm_area_free, vm_area_free);
 DECLARE_STATIC_CALL(mmlab_anon_vma_fork, anon_vma_fork);
+/* In 7.3 it asks what for: an enum that mm/ has for itself. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+int mmlab_anon_vma_clone_type(struct vm_area_struct *vma,
+			      struct vm_area_struct *source,
+			      unsigned int operation);
+DECLARE_STATIC_CALL(mmlab_anon_vma_clone, mmlab_anon_vma_clone_type);
+#else
 DECLARE_STATIC_CALL(mmlab_anon_vma_clone, anon_vma_clone);
+#endif
 DECLARE_STATIC_CALL(mmlab_copy_page_range, copy_page_range);
 DECLARE_STATIC_CALL(mmlab_p4d_alloc, __p4d_alloc);
 DECLARE_STATIC_CALL(mmlab_pud_alloc, __pud_alloc);
@@ -409,6 +471,18 @@ extern bool mmlab_has_clone;
 unsigned long mmlab_get_unmapped_area(struct file *file, unsigned long addr,
 				      unsigned long bytes, unsigned long pgoff,
 				      unsigned long flags);
+
+static inline unsigned long mmlab_mmap_region(struct file *file,
+					      unsigned long addr,
+					      unsigned long bytes,
+					      unsigned long vm_flags,
+					      unsigned long pgoff,
+					      struct list_head *uf)
+{
+	return static_call(mmlab_mmap_region)(file, addr, bytes,
+					      mmlab_vma_flags(vm_flags), pgoff,
+					      uf);
+}
 
 /*
  * Whether the tables in reserve of huge entries hang off the PMD's page, not off
@@ -458,11 +532,111 @@ static inline void mmlab_khugepaged_enter(struct vm_area_struct *vma)
 #endif
 }
 
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+/* Into 4 KiB entries. The last argument went in 6.16 ("mm/huge_memory: ..."). */
+static inline void mmlab_split_huge_pmd(struct vm_area_struct *vma, pmd_t *pmd,
+					unsigned long addr)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+	static_call(mmlab_split_huge_pmd)(vma, pmd, addr, false);
+#else
+	static_call(mmlab_split_huge_pmd)(vma, pmd, addr, false, NULL);
+#endif
+}
+#endif
+
 /* Since 6.6 ("ksm: support unsharing KSM-placed zero pages"). */
 #ifdef is_ksm_zero_pte
 #define mmlab_is_ksm_zero_pte(pte) is_ksm_zero_pte(pte)
 #else
 #define mmlab_is_ksm_zero_pte(pte) false
+#endif
+
+/*
+ * The page of an entry that is neither empty nor present and stands for one that
+ * is on its way to another place, or NULL; and whether one stands for a page in
+ * swap. "Leaf entries" since 6.19 ("mm: introduce leaf entry type ...").
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+static inline struct page *mmlab_migrating_page(pte_t pte)
+{
+	softleaf_t entry = softleaf_from_pte(pte);
+
+	return softleaf_is_migration(entry) ? softleaf_to_page(entry) : NULL;
+}
+
+static inline bool mmlab_pte_is_swap(pte_t pte)
+{
+	return softleaf_is_swap(softleaf_from_pte(pte));
+}
+#else
+static inline struct page *mmlab_migrating_page(pte_t pte)
+{
+	swp_entry_t entry = pte_to_swp_entry(pte);
+
+	return is_migration_entry(entry) ? pfn_swap_entry_to_page(entry) : NULL;
+}
+
+static inline bool mmlab_pte_is_swap(pte_t pte)
+{
+	return !non_swap_entry(pte_to_swp_entry(pte));
+}
+#endif
+
+/* Links a VMA to what @source, of the same process, is linked to. */
+static inline int mmlab_anon_vma_clone(struct vm_area_struct *vma,
+				       struct vm_area_struct *source)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+	/* VMA_OP_SPLIT: anything but a fork. */
+	return static_call(mmlab_anon_vma_clone)(vma, source, 0);
+#else
+	return static_call(mmlab_anon_vma_clone)(vma, source);
+#endif
+}
+
+/* anon_vma_lock_write(): mm/ has it for itself in 7.3. */
+static inline void mmlab_anon_vma_lock(struct anon_vma *anon_vma)
+{
+	down_write(&anon_vma->root->rwsem);
+}
+
+static inline void mmlab_anon_vma_unlock(struct anon_vma *anon_vma)
+{
+	up_write(&anon_vma->root->rwsem);
+}
+
+/*
+ * By what the reverse map finds the address of an anonymous page in a VMA: until
+ * some release after 6.12 its page offset, also in private mappings of files; in
+ * 7.3 an offset of its own, which for anonymous memory is the same.
+ */
+static inline unsigned long mmlab_anon_pgoff(const struct vm_area_struct *vma)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+	return vma_start_anon_pgoff(vma);
+#else
+	return vma->vm_pgoff;
+#endif
+}
+
+/* For a VMA whose page offset is set already and that no reverse map knows. */
+static inline void mmlab_anon_pgoff_set(struct vm_area_struct *vma,
+					unsigned long pgoff)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+	vma->__vm_anon_pgoff_lo = lower_32_bits(pgoff);
+#ifdef CONFIG_64BIT
+	vma->__vm_anon_pgoff_hi = upper_32_bits(pgoff);
+#endif
+#endif
+}
+
+/* Guard pages, since 6.13: which VMAs may have some is a flag since 6.19. */
+#ifdef VM_MAYBE_GUARD
+#define MMLAB_VM_MAYBE_GUARD VM_MAYBE_GUARD
+#else
+#define MMLAB_VM_MAYBE_GUARD 0
 #endif
 
 /* After mmap_lock was released: tells who watches what was unmapped. */
@@ -537,6 +711,48 @@ static inline long mmlab_get_user_page_remote(struct mm_struct *mm,
 #endif
 }
 
+/*
+ * The call-back for a special entry that stands for a page. Renamed in 6.18 ("mm:
+ * rename vm_ops->find_special_page() to vm_ops->find_normal_page()"), and left
+ * out of kernels without the driver that it was made for: Xen's.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define MMLAB_HAS_FIND_SPECIAL 1
+#define mmlab_find_special find_special_page
+#else
+#define MMLAB_HAS_FIND_SPECIAL IS_ENABLED(CONFIG_FIND_NORMAL_PAGE)
+#define mmlab_find_special find_normal_page
+#endif
+
+/* The mark by which userfaultfd has a page write-protected that is not there. */
+static inline bool mmlab_pte_is_protect_marker(pte_t pte)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+	return pte_is_uffd_wp_marker(pte);
+#else
+	return pte_marker_uffd_wp(pte);
+#endif
+}
+
+static inline bool mmlab_pte_is_protected(pte_t pte)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+	return pte_uffd(pte);
+#else
+	return pte_uffd_wp(pte);
+#endif
+}
+
+/* In 7.3 userfaultfd has other uses for that bit as well. */
+static inline pte_t mmlab_pte_mkprotected(pte_t pte)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+	return pte_mkuffd(pte);
+#else
+	return pte_mkuffd_wp(pte);
+#endif
+}
+
 /* The first argument of inode operations, since 6.3 a type of its own. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 #define mmlab_idmap mnt_idmap
@@ -555,6 +771,44 @@ static inline void mmlab_inode_init_times(struct inode *inode)
 	inode->i_ctime = inode->i_atime;
 #endif
 }
+
+/* The last argument of inode_operations.create; before 7.3 it went. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#define MMLAB_CREATE_EXCL
+#else
+#define MMLAB_CREATE_EXCL , bool excl
+#endif
+
+/* Renamed in 6.18 ("fs: rename generic_delete_inode() ..."). */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define mmlab_delete_inode inode_just_drop
+#else
+#define mmlab_delete_inode generic_delete_inode
+#endif
+
+/*
+ * A name that stays in the cache because there is nothing else that holds it:
+ * since 6.19 ("primitives for maintaining persisitency") a mark, of which
+ * unlinking and unmounting know; before, a reference.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#define mmlab_kill_super kill_anon_super
+
+static inline void mmlab_dentry_keep(struct dentry *dentry, struct inode *inode)
+{
+	d_make_persistent(dentry, inode);
+}
+#else
+#define mmlab_kill_super kill_litter_super
+
+static inline void mmlab_dentry_keep(struct dentry *dentry, struct inode *inode)
+{
+	d_instantiate(dentry, inode);
+	if (d_unhashed(dentry))
+		d_rehash(dentry);
+	dget(dentry);
+}
+#endif
 
 /*
  * What makes a new page anonymous memory: never exported, and in 6.3 ("mm/rmap:

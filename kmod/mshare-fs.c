@@ -84,7 +84,7 @@ static int object_establish(struct mshare *share, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_WRITE))
 		return -EINVAL;
 	memory = shmem_file_setup("mshare", bytes,
-				  vma->vm_flags & VM_NORESERVE);
+				  mmlab_vma_flags(vma->vm_flags & VM_NORESERVE));
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
 	/* The address is that of the first mapping that succeeds. */
@@ -200,7 +200,7 @@ static struct inode *inode_new(struct super_block *sb, umode_t mode)
 }
 
 static int root_create(struct mmlab_idmap *idmap, struct inode *dir,
-		       struct dentry *dentry, umode_t mode, bool exclusive)
+		       struct dentry *dentry, umode_t mode MMLAB_CREATE_EXCL)
 {
 	struct inode *inode = inode_new(dir->i_sb, mode);
 
@@ -214,9 +214,7 @@ static int root_create(struct mmlab_idmap *idmap, struct inode *dir,
 	inode_init_owner(idmap, inode, dir, mode);
 	inode->i_op = &object_iops;
 	inode->i_fop = &object_fops;
-	d_instantiate(dentry, inode);
-	/* Stays in the cache, there being nothing else. */
-	dget(dentry);
+	mmlab_dentry_keep(dentry, inode);
 	return 0;
 }
 
@@ -244,7 +242,7 @@ static void fs_evict_inode(struct inode *inode)
 
 static const struct super_operations fs_ops = {
 	.statfs = simple_statfs,
-	.drop_inode = generic_delete_inode,
+	.drop_inode = mmlab_delete_inode,
 	.evict_inode = fs_evict_inode,
 };
 
@@ -280,7 +278,8 @@ static int fs_fill(struct super_block *sb, struct fs_context *fc)
 		return -ENOMEM;
 	}
 	inode->i_fop = &info_fops;
-	d_add(dentry, inode);
+	mmlab_dentry_keep(dentry, inode);
+	dput(dentry);
 	return 0;
 }
 
@@ -303,7 +302,7 @@ static struct file_system_type fs_type = {
 	.owner = THIS_MODULE,
 	.name = "msharefs",
 	.init_fs_context = fs_init_context,
-	.kill_sb = kill_litter_super,
+	.kill_sb = mmlab_kill_super,
 };
 
 int __init mshare_fs_init(void)

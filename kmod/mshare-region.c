@@ -81,8 +81,9 @@ static struct file *create_file(const struct mshare_create *args)
 
 	if (args->flags & MAP_ANONYMOUS)
 		return shmem_file_setup("mshare", args->size,
-					args->flags & MAP_NORESERVE ?
-					VM_NORESERVE : 0);
+					mmlab_vma_flags(args->flags &
+							MAP_NORESERVE ?
+							VM_NORESERVE : 0));
 	file = fget(args->fd);
 	if (!file)
 		return ERR_PTR(-EBADF);

@@ -232,8 +232,8 @@ static vm_fault_t special_map(struct vm_fault *vmf)
 
 	entry = pte_mkspecial(pfn_pte(refpage->pfn, vma->vm_page_prot));
 	if (unlikely((vmf->flags & FAULT_FLAG_ORIG_PTE_VALID) &&
-		     pte_marker_uffd_wp(vmf->orig_pte)))
-		entry = pte_mkuffd_wp(entry);
+		     mmlab_pte_is_protect_marker(vmf->orig_pte)))
+		entry = mmlab_pte_mkprotected(entry);
 	mmlab_set_special_pte_at(mm, vmf->address, ptep, entry);
 	update_mmu_cache(vma, vmf->address, ptep);
 	spin_unlock(ptl);
@@ -432,7 +432,9 @@ static const struct vm_operations_struct uncounted_vm_ops = {
 #if MMLAB_HAS_VMA_LOCK
 	.map_pages = special_map_pages,
 #endif
-	.find_special_page = refpage_find_special_page,
+#if MMLAB_HAS_FIND_SPECIAL
+	.mmlab_find_special = refpage_find_special_page,
+#endif
 	.access = refpage_access,
 };
 
@@ -442,7 +444,9 @@ static const struct vm_operations_struct withdrawn_vm_ops = {
 #if MMLAB_HAS_VMA_LOCK
 	.map_pages = no_map_pages,
 #endif
-	.find_special_page = refpage_find_special_page,
+#if MMLAB_HAS_FIND_SPECIAL
+	.mmlab_find_special = refpage_find_special_page,
+#endif
 	.access = refpage_access,
 };
 

@@ -277,7 +277,7 @@ static noinline bool unprotect(struct spf_region *region, struct mm_struct *mm,
 
 	entry = ptep_get(ptep);
 	if (!pte_present(entry) || pte_protnone(entry) || pte_write(entry) ||
-	    pte_special(entry) || pte_uffd_wp(entry))
+	    pte_special(entry) || mmlab_pte_is_protected(entry))
 		goto unlock;
 	page = pte_page(entry);
 	if (page_is_own(page)) {
