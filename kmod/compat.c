@@ -427,12 +427,36 @@ int mmlab_mprotect(unsigned long addr, unsigned long bytes, int prot)
 	return static_call(mmlab_sys_mprotect)(&regs);
 }
 
-int mmlab_dontneed(unsigned long addr, unsigned long bytes)
+static int dontneed(unsigned long addr, unsigned long bytes)
 {
 	struct pt_regs regs = syscall_regs(addr, bytes, MADV_DONTNEED);
 
 	return static_call(mmlab_sys_madvise)(&regs);
 }
+
+/*
+ * Since 6.14 ("mm: pgtable: reclaim empty PTE page in madvise(MADV_DONTNEED)") a
+ * page table that one call empties from end to end is freed. Two calls for each
+ * leave it.
+ */
+#ifdef CONFIG_PT_RECLAIM
+int mmlab_dontneed(unsigned long addr, unsigned long bytes)
+{
+	unsigned long next, end = addr + bytes;
+	int err = 0;
+
+	for (; addr < end && !err; addr = next) {
+		next = min(ALIGN(addr + 1, PMD_SIZE / 2), end);
+		err = dontneed(addr, next - addr);
+	}
+	return err;
+}
+#else
+int mmlab_dontneed(unsigned long addr, unsigned long bytes)
+{
+	return dontneed(addr, bytes);
+}
+#endif
 
 int mmlab_populate(unsigned long addr, unsigned long bytes, bool write)
 {

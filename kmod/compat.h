@@ -414,7 +414,7 @@ struct mm_struct *mmlab_host_mm_alloc(void);
 
 /* mprotect(2) in current->mm. */
 int mmlab_mprotect(unsigned long addr, unsigned long bytes, int prot);
-/* madvise(2) with MADV_DONTNEED in current->mm. */
+/* madvise(2) with MADV_DONTNEED in current->mm, page tables staying. */
 int mmlab_dontneed(unsigned long addr, unsigned long bytes);
 
 /*

@@ -97,6 +97,7 @@ static void region_arm(struct spf_region *region,
 		shadow->vm_start = vma->vm_start;
 		shadow->vm_end = vma->vm_end;
 		shadow->vm_pgoff = vma->vm_pgoff;
+		mmlab_anon_pgoff_set(shadow, mmlab_anon_pgoff(vma));
 		shadow->vm_page_prot = vma->vm_page_prot;
 		shadow->anon_vma = vma->anon_vma;
 		mmlab_vm_flags_init(shadow, vma->vm_flags);
