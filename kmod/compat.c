@@ -258,16 +258,30 @@ do {									\
 	       mmlab_mmap_min_addr && committed;
 }
 
+/*
+ * Kernels on which the tests of all mechanisms have been run. What a symbol does
+ * that is not exported may change without a word: on others none is looked up,
+ * and what needs one is refused. See docs/kernels.md.
+ */
+#define IS_TRIED (LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0) || \
+		  IS_ENABLED(MMLAB_UNTRIED))
+
 void __init mmlab_compat_init(void)
 {
-	void *finish = mmlab_symbol_find("finish_fault");
-#ifdef CONFIG_ARM64
-	void *flush = mmlab_arm64_flush_range;
-#else
-	void *flush = mmlab_symbol_find("flush_tlb_mm_range");
-#endif
-	void *prepare = mmlab_symbol_find("__anon_vma_prepare");
+	void *finish, *flush, *prepare;
 
+	if (!IS_TRIED) {
+		pr_notice("mmlab: not tried on this kernel: most mechanisms are refused (build with UNTRIED=yes to try)\n");
+		return;
+	}
+
+	finish = mmlab_symbol_find("finish_fault");
+#ifdef CONFIG_ARM64
+	flush = mmlab_arm64_flush_range;
+#else
+	flush = mmlab_symbol_find("flush_tlb_mm_range");
+#endif
+	prepare = mmlab_symbol_find("__anon_vma_prepare");
 	if (finish) {
 		static_call_update(mmlab_finish_fault, finish);
 		mmlab_has_finish_fault = true;
