@@ -186,6 +186,27 @@ sys.exit(bool(wrong))' "$scripts/lib" 2>"$work/err"
 }
 check log-judged judges_lines
 
+# A data race is ours if a function of the module is in its report, wherever in it.
+judges_races() {
+	/usr/bin/python3 -B - "$scripts/lib" <<-'EOF' 2>"$work/err"
+		import sys
+		sys.path.insert(0, sys.argv[1])
+		import kernel_log
+		RULER = "[    1.0] " + "=" * 66
+		def race(frame, end=RULER):
+		    return "\n".join([RULER, "[    1.0] BUG: KCSAN: data-race in a / b", "[    1.0]", "[    1.0]  a+0x1/0x2",
+		                      f"[    1.0]  {frame}", "[    1.0] CPU: 1 PID: 77 Comm: x", end, ""])
+		stock, ours = race("page_table_check_set+0x1/0x2"), race("c+0x1/0x2 [mmlab]")
+		def n_reports(text):
+		    return len(kernel_log.reports(text, []))
+		assert n_reports(stock) == 0 and n_reports(ours) == 1, "which race is ours"
+		assert n_reports(stock + ours + stock + ours) == 2, "several"
+		assert n_reports(stock + "[    1.0] BUG: Bad page state in process cat\n" + stock) == 1, "what is between"
+		assert n_reports(race("d+0x1/0x2", "[    1.0] the log ends here")) == 1, "a report that does not end"
+	EOF
+}
+check races-judged judges_races
+
 kernels() {
 	expected=$1
 	shift
