@@ -36,7 +36,7 @@ void arena_delay_set(struct arena *arena, unsigned long first,
 	delay->duration_ns = duration_ns;
 	WRITE_ONCE(delay->armed, duration_ns != 0);
 	if (!duration_ns)
-		delay->n_ended++;
+		WRITE_ONCE(delay->n_ended, delay->n_ended + 1);
 	spin_unlock(&delay->lock);
 	if (!duration_ns)
 		wake_up_all(&delay->sleepers);

@@ -37,7 +37,7 @@ static bool map_invalidate(struct mmu_interval_notifier *notifier,
 	mmu_interval_set_seq(notifier, seq);
 	n_detached = lockbuf_detach(map);
 	for (i = 0; i < map->n_blocks; i++)
-		map->blocks[i].slot = NULL;
+		WRITE_ONCE(map->blocks[i].slot, NULL);
 	known = map->known;
 	spin_unlock(&buffer->lock);
 

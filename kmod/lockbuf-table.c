@@ -364,7 +364,7 @@ bool lockbuf_fault_attach(struct vm_fault *vmf, struct lockbuf_map *map,
 		ok = slots_are_free(block, block_is_whole(block) ?
 				    pmd_offset(vmf->pud, 0) : slot);
 		if (!WARN_ON_ONCE(!ok)) {
-			block->slot = slot;
+			WRITE_ONCE(block->slot, slot);
 			block->slot_lock = block_is_whole(block) ?
 				pud_lockptr(map->mm, slot) :
 				pmd_lockptr(map->mm, slot);
