@@ -140,7 +140,7 @@ static long device_ioctl(struct file *device, unsigned int cmd,
 	if (err)
 		return err;
 
-	if (copy_to_user(user, &arg, min(bytes, op->bytes)))
+	if (!op->no_answer && copy_to_user(user, &arg, min(bytes, op->bytes)))
 		err = -EFAULT;
 
 	if (reply.file && err) {

@@ -63,6 +63,8 @@ struct mmlab_reply {
  * @bad_flag: the error for any other flag; 0 stands for -EOPNOTSUPP
  * @run: does it; @arg is a copy of the caller's struct, zero beyond what the
  *	caller knew, and is copied back when 0 is returned
+ * @no_answer: not copied back, as nothing in it is for the caller: else a command
+ *	that has done its work could fail
  */
 struct mmlab_op {
 	unsigned int cmd;
@@ -71,6 +73,7 @@ struct mmlab_op {
 	u32 known_flags;
 	int bad_flag;
 	int (*run)(union mmlab_arg *arg, struct mmlab_reply *reply);
+	bool no_answer;
 };
 
 /**

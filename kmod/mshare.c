@@ -384,6 +384,7 @@ static const struct mmlab_op mshare_ops[] = {
 		.bytes = sizeof(struct mmlab_mshare_protect),
 		.min_bytes = offsetofend(struct mmlab_mshare_protect, reserved),
 		.run = mshare_run_protect,
+		.no_answer = true,
 	},
 	{
 		.cmd = MMLAB_IOC_MSHARE_FLUSH,
@@ -391,6 +392,7 @@ static const struct mmlab_op mshare_ops[] = {
 		.min_bytes = offsetofend(struct mmlab_mshare_flush_set,
 					 reserved),
 		.run = mshare_run_flush,
+		.no_answer = true,
 	},
 	{
 		.cmd = MMLAB_IOC_MSHARE_INFO,
@@ -403,12 +405,14 @@ static const struct mmlab_op mshare_ops[] = {
 		.bytes = sizeof(struct mmlab_mshare_adopt),
 		.min_bytes = offsetofend(struct mmlab_mshare_adopt, reserved),
 		.run = mshare_run_adopt,
+		.no_answer = true,
 	},
 	{
 		.cmd = MMLAB_IOC_MSHARE_POPULATE,
 		.bytes = sizeof(struct mmlab_mshare_populate),
 		.min_bytes = offsetofend(struct mmlab_mshare_populate, bytes),
 		.run = mshare_run_populate,
+		.no_answer = true,
 	},
 };
 

@@ -215,6 +215,7 @@ static const struct mmlab_op spf_ops[] = {
 		.bytes = sizeof(struct mmlab_spf_hold),
 		.min_bytes = offsetofend(struct mmlab_spf_hold, addr),
 		.run = run_hold,
+		.no_answer = true,
 	},
 };
 
