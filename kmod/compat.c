@@ -258,20 +258,12 @@ do {									\
 	       mmlab_mmap_min_addr && committed;
 }
 
-/*
- * Kernels on which the tests of all mechanisms have been run. What a symbol does
- * that is not exported may change without a word: on others none is looked up,
- * and what needs one is refused. See docs/kernels.md.
- */
-#define IS_TRIED (LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0) || \
-		  IS_ENABLED(MMLAB_UNTRIED))
-
 void __init mmlab_compat_init(void)
 {
 	void *finish, *flush, *prepare;
 
-	if (!IS_TRIED) {
-		pr_notice("mmlab: not tried on this kernel: most mechanisms are refused (build with UNTRIED=yes to try)\n");
+	if (!MMLAB_IS_TRIED) {
+		pr_notice("mmlab: not tried on this kernel: all mechanisms are refused (build with UNTRIED=yes to try)\n");
 		return;
 	}
 

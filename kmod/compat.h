@@ -40,6 +40,14 @@
  */
 #define MMLAB_HAS_X86_MECHS IS_ENABLED(CONFIG_X86_64)
 
+/*
+ * Kernels on which the tests of all mechanisms have been run. What the kernel does
+ * with page tables may change without a word: on others no symbol is looked up
+ * and all is refused. See docs/kernels.md.
+ */
+#define MMLAB_IS_TRIED (LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0) || \
+			IS_ENABLED(MMLAB_UNTRIED))
+
 /* Looks the symbols up. What could not be found shows in the predicates. */
 void mmlab_compat_init(void);
 
