@@ -117,6 +117,14 @@ static void hold_values_bad(void)
 	EXPECT_EQ(check_stat(MMLAB_SPF_STAT_HOLDING), 0);
 }
 
+/* Nothing in the struct is for the caller, who may keep it where nobody writes. */
+static void hold_from_constant(void)
+{
+	static const struct mmlab_spf_hold arg = { .size = sizeof(arg), .ms = 1 };
+
+	EXPECT(device_call(MMLAB_IOC_SPF_HOLD, (void *)(uintptr_t)&arg) == 0);
+}
+
 /* Who holds it can be killed. */
 static void hold_killed(void)
 {
@@ -172,6 +180,7 @@ static const struct {
 	{ "descriptor-properties", descriptor_properties },
 	{ "hook-values-bad", hook_values_bad },
 	{ "hold-values-bad", hold_values_bad },
+	{ "hold-from-constant", hold_from_constant },
 	{ "hold-killed", hold_killed },
 	{ "map-arguments-bad", map_arguments_bad },
 };
