@@ -761,6 +761,19 @@ static inline pte_t mmlab_pte_mkprotected(pte_t pte)
 #endif
 }
 
+/*
+ * Fault injection, of kernels that have it: how many requests the calling thread
+ * has left until one fails, or 0. Return: what it was.
+ */
+static inline unsigned int mmlab_fail_nth_set(unsigned int n)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	return xchg(&current->fail_nth, n);
+#else
+	return 0;
+#endif
+}
+
 /* The first argument of inode operations, since 6.3 a type of its own. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 #define mmlab_idmap mnt_idmap

@@ -48,6 +48,7 @@ struct job {
 	struct mshare_host *host;
 	const void *arg;
 	int result;
+	unsigned int fail_nth;
 };
 
 static void job_work(struct work_struct *work)
@@ -56,11 +57,14 @@ static void job_work(struct work_struct *work)
 	/* The job that opens the host makes it, and uses it itself. */
 	struct mm_struct *mm = job->host->mm;
 
+	/* What is to fail for the caller fails here. */
+	(void)mmlab_fail_nth_set(job->fail_nth);
 	if (mm)
 		kthread_use_mm(mm);
 	job->result = job->run(job->host, job->arg);
 	if (mm)
 		kthread_unuse_mm(mm);
+	job->fail_nth = mmlab_fail_nth_set(0);
 	complete(&job->done);
 }
 
@@ -74,10 +78,12 @@ static int job_run(struct mshare_host *host,
 	init_completion(&job.done);
 	host->caller = current;
 	host->caller_cred = current_cred();
+	job.fail_nth = mmlab_fail_nth_set(0);
 	queue_work(mshare_workers, &job.work);
 	/* The job notices that the caller is killed, and ends soon. */
 	if (wait_for_completion_killable(&job.done))
 		wait_for_completion(&job.done);
+	(void)mmlab_fail_nth_set(job.fail_nth);
 	destroy_work_on_stack(&job.work);
 	return job.result;
 }

@@ -1,45 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Arenas where something runs out: the memory of a control group, memory at any
- * place where it is allocated, and the number of ranges.
+ * Arenas where something runs out: the memory of a control group, memory that is
+ * wanted at once, and the number of ranges.
  */
-#include <sys/stat.h>
-
 #include "test-arena.h"
 #include "test-fail.h"
-
-/*
- * Pages are charged to the memory control group of who touches them.
- */
-#define GROUP "/sys/fs/cgroup/mmlab-arena"
-
-static void group_make(void)
-{
-	int file = open("/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY);
-
-	if (file < 0 || write(file, "+memory", 7) != 7)
-		SKIP("no memory control groups");
-	(void)close(file);
-	EXPECT(mkdir(GROUP, 0755) == 0 || errno == EEXIST);
-}
-
-/* In a process of its own, which enters the group; then it goes. */
-static void group_run(void (*run)(void))
-{
-	pid_t pid;
-
-	group_make();
-	pid = fork();
-	EXPECT(pid >= 0);
-	if (pid == 0) {
-		file_write_text(GROUP "/cgroup.procs", "0");
-		run();
-		_exit(0);
-	}
-	EXPECT_CHILD_OK(pid);
-	EXPECT_EQ(check_live_objects(), 0);
-	EXPECT(rmdir(GROUP) == 0);
-}
 
 static void populate_some(void)
 {
@@ -95,83 +60,6 @@ static void populate_too_much(void)
 static void populate_at_limit(void)
 {
 	group_run(populate_too_much);
-}
-
-/*
- * Allocations that fail.
- */
-enum call { CALL_MAP, CALL_UNMAP, CALL_PROTECT, CALL_POPULATE, CALL_HOLD,
-	    CALL_SHARE, CALL_CREATE, N_CALLS };
-
-static int call_do(enum call call)
-{
-	int fd;
-
-	switch (call) {
-	case CALL_MAP:
-		return map_writable(700, 5);
-	case CALL_UNMAP:
-		return unmap_pages(101, 3);
-	case CALL_PROTECT:
-		return protect_pages(101, 3, PROT_READ);
-	case CALL_POPULATE:
-		return populate_pages(100, 10);
-	case CALL_HOLD:
-		return hold_pages(0, 1024, 0, 0);
-	case CALL_SHARE:
-		return hold_pages(0, 1024, 0, MMLAB_ARENA_HOLD_SHARED);
-	case CALL_CREATE:
-		fd = mmlab_arena_create(1 << 20, scheme, pending, 0);
-		return fd < 0 ? -1 : close(fd);
-	case N_CALLS:
-		break;
-	}
-	return -1;
-}
-
-static void ranges_make(void)
-{
-	for (size_t i = 0; i < 700; i += 20)
-		EXPECT_EQ(map_writable(i, 10), 0);
-	set(102, 102);
-}
-
-/* A call that fails has changed nothing, wherever it failed. */
-static void memory_runs_out(void)
-{
-	int n_failed = 0;
-
-	fail_prepare(true);
-	arena_make(1024);
-	ranges_make();
-	for (enum call call = 0; call < N_CALLS; call++) {
-		bool left = false;
-		int n = 0;
-
-		while (!left) {
-			int result, error;
-
-			EXPECT(++n < 200);
-			fail_nth(n);
-			errno = 0;
-			result = call_do(call);
-			error = errno;
-			left = fail_left_over();
-			if (!result) {
-				EXPECT_EQ(unmap_pages(0, 1024), 0);
-				ranges_make();
-				continue;
-			}
-			/* Also copying the struct in and out can fail. */
-			EXPECT(error == ENOMEM || error == EFAULT);
-			n_failed++;
-			EXPECT_EQ(look(102), 102);
-			set(102, 102);
-			EXPECT_EQ(write_signal(700, 1), SIGSEGV);
-		}
-	}
-	EXPECT(n_failed >= N_CALLS);
-	EXPECT_EQ(check_stat(MMLAB_ARENA_STAT_LIVE_OBJECTS), 1);
 }
 
 /*
@@ -272,7 +160,6 @@ static const struct {
 } checks[] = {
 	{ "charged", charged },
 	{ "populate-at-limit", populate_at_limit },
-	{ "memory-runs-out", memory_runs_out },
 	{ "neighbours-stay", neighbours_stay },
 	{ "ranges-are-limited", ranges_are_limited },
 };

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Clones of mappings: every limit that can be reached, and memory that runs out
- * at every place where it can.
+ * Clones of mappings: every limit that can be reached.
  */
 #include "test-clone-error.h"
-#include "test-fail.h"
 
 static void address_space_limit(void)
 {
@@ -73,21 +71,6 @@ static void commit_limit(void)
 	EXPECT(result == MAP_FAILED);
 	EXPECT_EQ(error, ENOMEM);
 	peer_end(peer);
-}
-
-/* What all processes may write to at most, in bytes. */
-static long committed(void)
-{
-	char line[128];
-	long kbytes = -1;
-	FILE *file = fopen("/proc/meminfo", "re");
-
-	EXPECT(file);
-	while (fgets(line, sizeof(line), file))
-		(void)sscanf(line, "Committed_AS: %ld kB", &kbytes);
-	EXPECT(fclose(file) == 0);
-	EXPECT(kbytes >= 0);
-	return kbytes * 1024;
 }
 
 /*
@@ -168,61 +151,12 @@ static void mapping_limit_of_the_source(void)
 	peer_end(peer);
 }
 
-/*
- * Memory that runs out on the way, at every place where it can: what was made
- * is undone, also for the next one, which wants nothing in its place; nothing
- * is lost; and the source is as before.
- */
-static void memory_runs_out(void)
-{
-	struct peer peer = peer_start();
-	size_t bytes = 16 * PAGE;
-	/* In two page tables. */
-	char *from = SOURCE_ADDR + HUGE - 4 * PAGE;
-	int n, n_failed = 0;
-	long before;
-
-	fail_prepare(true);
-	source_make(peer, from, bytes, 1);
-	before = committed();
-	for (n = 1; n < 200; n++) {
-		bool left_over;
-		void *memory;
-		int error;
-
-		fail_nth(n);
-		memory = mmlab_process_vm_mmap(peer.pid, from, bytes,
-					       clone_addr(from),
-					       PVMMAP_FIXED_NOREPLACE);
-		error = errno;
-		left_over = fail_left_over();
-		if (memory != MAP_FAILED) {
-			EXPECT_HERE(memory, bytes, 1);
-			fill((long)memory, (long)bytes, 2);
-			EXPECT(munmap(memory, bytes) == 0);
-			/* Nothing was left to fail. */
-			if (left_over)
-				break;
-		} else {
-			/* Also copying the struct in and out can fail. */
-			EXPECT(error == ENOMEM || error == EFAULT);
-			n_failed++;
-		}
-		EXPECT_THERE(peer, from, bytes, 1);
-	}
-	EXPECT(n < 200);
-	EXPECT(n_failed > 5);
-	EXPECT_EQ(committed(), before);
-	peer_end(peer);
-}
-
 static const struct clone_check checks[] = {
 	{ "address-space-limit", address_space_limit, PLACES_ONE },
 	{ "mapping-limit", mapping_limit, PLACES_ONE },
 	{ "mapping-limit-of-the-source", mapping_limit_of_the_source, PLACES_ONE },
 	{ "commit-limit", commit_limit, PLACES_ONE },
 	{ "read-only-is-committed", read_only_is_committed, PLACES_ONE },
-	{ "memory-runs-out", memory_runs_out, PLACES_SMALL },
 };
 
 int main(int argc, char **argv)

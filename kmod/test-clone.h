@@ -309,6 +309,21 @@ static inline void stats_mark(void)
 #define EXPECT_STAT(name, wanted) \
 	EXPECT_EQ(stats_delta[MMLAB_CLONE_STAT_##name], wanted)
 
+/* What all processes may write to at most, in bytes. */
+static inline long committed(void)
+{
+	char line[128];
+	long kbytes = -1;
+	FILE *file = fopen("/proc/meminfo", "re");
+
+	EXPECT(file);
+	while (fgets(line, sizeof(line), file))
+		(void)sscanf(line, "Committed_AS: %ld kB", &kbytes);
+	EXPECT(fclose(file) == 0);
+	EXPECT(kbytes >= 0);
+	return kbytes * 1024;
+}
+
 /* The frame behind an address, 0 if none. */
 static inline uint64_t frame_of(pid_t pid, const char *addr)
 {
