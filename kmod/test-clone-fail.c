@@ -139,7 +139,11 @@ static void source_may_be_lost(int error)
 static void source_and_mapping(void)
 {
 	source_small();
-	EXPECT(mmap(clone_addr(from), bytes, PROT_READ | PROT_WRITE,
+	/*
+	 * Memory that is not accounted: if mmap() fails late, 6.12 forgets to
+	 * give back what it had accounted for the mapping that is replaced.
+	 */
+	EXPECT(mmap(clone_addr(from), bytes, PROT_READ,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
 	       clone_addr(from));
 }
