@@ -109,16 +109,58 @@ def metric_tables(run, scenario, metric):
     return join(metric_table(run, scenario, metric, params, cases) for params, cases in blocks)
 
 
+def beside_cell(first, case, metric):
+    """The value, and its ratio to that of the first run."""
+    if case is None:
+        return ""
+    if case.status != "ok":
+        return case.status, case.status
+    measured, before = case.metric(metric), first.metric(metric) if first and first is not case else None
+    if not measured:
+        return "-"
+    change = f"{ratio(measured.median / before.median)}x" if before and before.median > 0 else None
+    return join([tag("span", amount(measured.median, measured.unit) + ("~" if measured.unstable else "")),
+                 tag("small", change) if change else None], " ")
+
+
+def beside_tables(sides, scenario, metric):
+    """A table for each setting, with a column for each run and point."""
+    columns = sides[0].scenarios[scenario]["columns"]
+    found, points = {}, {}
+    for run in sides:
+        for case in run.of(scenario):
+            params = tuple((name, value) for name, value in sorted(case.params.items()) if name != columns)
+            found.setdefault(params, {}).setdefault(case.contender, {})[case.params.get(columns), run.name] = case
+            points.setdefault(params, {})[case.params.get(columns)] = None
+    tables = []
+    for params, contenders in found.items():
+        shown = list(points[params])[:MOST_COLUMNS // len(sides) or 1]
+        heads = ["contender"] + [f"{columns}={point(columns, value)}, {run.name}" if len(shown) > 1 else run.name
+                                 for value in shown for run in sides]
+        rows = [(name, [name] + [beside_cell(cases.get((value, sides[0].name)), cases.get((value, run.name)), metric)
+                                 for value in shown for run in sides])
+                for name, cases in contenders.items() if any(case.status == "ok" for case in cases.values())]
+        about = dict(params) | ({columns: shown[0]} if len(shown) == 1 and shown[0] is not None else {})
+        if rows:
+            tables.append(table(heads, rows, " · ".join(part for part in (metric, setting(about)) if part)))
+    return tables
+
+
 def numbers(sides, scenario):
-    """The table that the text report prints, open; all other metrics behind a click."""
+    """The table that the text report prints, open, with runs beside each other; all other metrics behind a click."""
     names = list(dict.fromkeys(name for run in sides for case in run.of(scenario) for name in case.metrics
                                if case.metric(name)))
     about = sides[0].scenarios[scenario]
     legend = (f"Median, then the ratio to “{about['baseline']}” in the same rounds with its 95 % interval"
               if about["baseline"] else "Median") + "; ~ marks unstable values."
     parts = [tag("p", legend, class_="legend")]
-    parts += [metric_tables(run, scenario, "time") for run in sides if "time" in names]
-    others = [details(name, *(metric_tables(run, scenario, name) for run in sides)) for name in names if name != "time"]
+    if len(sides) > 1:
+        parts = [tag("p", f"Median, then the ratio to that of {sides[0].name}; ~ marks unstable values.", class_="legend"),
+                 *beside_tables(sides, scenario, "time")]
+    alone = [metric_tables(run, scenario, "time") for run in sides if "time" in names]
+    parts += [details("Each kernel alone. " + legend, *alone)] if len(sides) > 1 else alone
+    others = [details(name, *(beside_tables(sides, scenario, name) if len(sides) > 1 else [metric_tables(sides[0], scenario, name)]))
+              for name in names if name != "time"]
     return parts + ([details(f"Other metrics: {words((name for name in names if name != 'time'), 20)}", *others)] if others else [])
 
 

@@ -181,7 +181,9 @@ def strip_figure(scenario, sides, metric="time"):
                      " ~" if measured.unstable else "") for of, case, measured in found if of is run]
             if not rows:
                 continue
-            rows.sort(key=lambda row: row[3])
+            # One order for all runs, so that a contender is found at the same height.
+            first = {case.contender: measured.median for of, case, measured in reversed(found)}
+            rows.sort(key=lambda row: first[row[0]])
             about = " · ".join(part for part in (setting(found[0][1].params), f"kernel {run.name}",
                                                  f"{run.rounds} rounds") if part)
             if len(rows) > MANY_ROWS:

@@ -88,6 +88,9 @@ class Pages(Folder):
         self.assertEqual(len(both) * 2, len(parser.svg_texts))
         self.assertRegex(text, r"9\.9\.9-other against [^<]*: </strong>[^<]*judged by mmlab compare")
         self.assertRegex(text, "(different, )?regression")
+        # One table for both, and the ratio of the second to the first.
+        self.assertRegex(text, r"<th[^>]*>[^<]*9\.9\.9-other</th>")
+        self.assertRegex(text, r'<th[^>]*>copy</th><td>.*?<small>40\.\dx</small>')
 
     def test_other_machines_are_shown_with_the_reason(self):
         text = self.make(IPC, changed(IPC, key="1-000000000000", id="20260101T000000Z-00000001"))
