@@ -650,6 +650,24 @@ static inline long uffd_protect(uint64_t fd, uint64_t addr, uint64_t len,
 	return ioctl((int)fd, UFFDIO_WRITEPROTECT, &args);
 }
 
+/* From nothing to one page of a range that is served: alone these seldom meet. */
+static inline long uffd_serve(uint64_t fd, uint64_t addr, uint64_t len,
+			      uint64_t from, uint64_t how)
+{
+	uint64_t at = addr + how % 4 * 4096;
+
+	if (uffd_new(fd, O_CLOEXEC | O_NONBLOCK, UFFD_FEATURE_SIGBUS) < 0 ||
+	    (uffd_register(fd, addr, len, UFFDIO_REGISTER_MODE_MISSING |
+			   UFFDIO_REGISTER_MODE_WP) < 0 &&
+	     uffd_register(fd, addr, len, UFFDIO_REGISTER_MODE_MISSING) < 0))
+		return -1;
+	(void)madvise((void *)at, 4096, MADV_DONTNEED);
+	if (how & 4 ? uffd_zero(fd, at, 4096) :
+		       uffd_copy(fd, at, 4096, from, how >> 3 & 3))
+		return -1;
+	return how & 32 ? uffd_protect(fd, at, 4096, how >> 6) : 0;
+}
+
 /* The whole system. */
 
 static inline long group_reclaim(uint64_t bytes)

@@ -124,6 +124,7 @@ static const struct fuzz_type uffd_modes = CHOICE(UFFDIO_REGISTER_MODE_MISSING,
 	UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
 	UFFDIO_REGISTER_MODE_MINOR, 8);
 static const struct fuzz_type uffd_mode = CHOICE(0, 0, 1, 2);
+static const struct fuzz_type uffd_how = { FUZZ_NUMBER, 0, 256, NULL };
 static const struct fuzz_type amount = CHOICE(PAGE_BYTES, 64 << 10, 1 << 20,
 	4 << 20);
 static const struct fuzz_type limit = CHOICE(16 << 20, 32 << 20,
@@ -290,6 +291,8 @@ const struct fuzz_kind fuzz_kinds[] = {
 	  .types = { &uffd_fd, &some_addr, &length, &any_addr, &uffd_mode } },
 	{ "uffd protect", .group = FUZZ_MEMORY, .weight = 6, A4(uffd_protect),
 	  .types = { &uffd_fd, &some_addr, &length, &uffd_mode } },
+	{ "uffd serve", .group = FUZZ_MEMORY, .weight = 9, A5(uffd_serve),
+	  .types = { &uffd_fd, &some_addr, &length, &any_addr, &uffd_how } },
 	{ "group reclaim", .group = FUZZ_MEMORY, .weight = 1,
 	  A1(group_reclaim), .types = { &amount } },
 	{ "group limit", .group = FUZZ_MEMORY, .weight = 1, A1(group_high),
