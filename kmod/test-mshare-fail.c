@@ -50,16 +50,18 @@ static const struct fail_call fs_calls[] = {
 
 static void fs_calls_run(void)
 {
-	EXPECT(umount(MMLAB_MSHARE_DIR) == 0);
-	EXPECT(mkdir(OTHER_DIR, 0700) == 0 || errno == EEXIST);
 	fail_calls_run(fs_calls, sizeof(fs_calls) / sizeof(fs_calls[0]), NULL,
 		       NULL);
-	EXPECT(mount("msharefs", MMLAB_MSHARE_DIR, "msharefs", 0, NULL) == 0);
 }
 
+/* What is mounted again at the end stays, hence is none of the group's. */
 static void each_call_of_the_file_system(void)
 {
+	EXPECT(umount(MMLAB_MSHARE_DIR) == 0);
+	EXPECT(mkdir(OTHER_DIR, 0700) == 0 || errno == EEXIST);
 	group_run(fs_calls_run);
+	EXPECT(rmdir(OTHER_DIR) == 0);
+	EXPECT(mount("msharefs", MMLAB_MSHARE_DIR, "msharefs", 0, NULL) == 0);
 }
 
 /*

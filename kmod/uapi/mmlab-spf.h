@@ -162,7 +162,8 @@ enum mmlab_spf_hook {
  * @former: out: what was set before
  *
  * Putting the hook in or out changes a number; no code is patched. Faults that
- * are being resolved go on.
+ * are being resolved go on. EFAULT if @former could not be written: what was
+ * asked for has been set all the same.
  */
 struct mmlab_spf_hook_set {
 	__u32 size;
