@@ -33,13 +33,15 @@ static bool map_invalidate(struct mmu_interval_notifier *notifier,
 	if (IS_ENABLED(MMLAB_PLANT_KEEP_ATTACHED))
 		return true;
 
-	spin_lock(&buffer->lock);
+	if (!IS_ENABLED(MMLAB_PLANT_UNLOCKED_CLEAR))
+		spin_lock(&buffer->lock);
 	mmu_interval_set_seq(notifier, seq);
 	n_detached = lockbuf_detach(map);
 	for (i = 0; i < map->n_blocks; i++)
 		WRITE_ONCE(map->blocks[i].slot, NULL);
 	known = map->known;
-	spin_unlock(&buffer->lock);
+	if (!IS_ENABLED(MMLAB_PLANT_UNLOCKED_CLEAR))
+		spin_unlock(&buffer->lock);
 
 	/* Whatever UNLOCK's strategy is: tables and pages may be freed next. */
 	if (known)

@@ -187,6 +187,7 @@ bool lockbuf_attach(struct lockbuf_map *map)
 	bool all = true;
 	unsigned int i;
 
+	lockdep_assert_held(&map->buffer->lock);
 	map->known = true;
 	for (i = 0; i < map->n_blocks; i++)
 		all &= block_attach(&map->blocks[i]);
@@ -206,6 +207,7 @@ unsigned int lockbuf_detach(struct lockbuf_map *map)
 {
 	unsigned int i, n = 0;
 
+	lockdep_assert_held(&map->buffer->lock);
 	for (i = 0; i < map->n_blocks; i++)
 		n += block_detach(&map->blocks[i]);
 	return n;

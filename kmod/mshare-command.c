@@ -43,6 +43,8 @@ static int target_get(unsigned long addr, struct target *ret)
 
 static void target_put(struct target *target)
 {
+	if (IS_ENABLED(MMLAB_PLANT_KEEP_FILE))
+		return;
 	fput(target->file);
 }
 

@@ -136,6 +136,8 @@ static int guest_new(struct mshare_host *host, struct vm_area_struct *vma,
 	mmgrab(guest->mm);
 	spin_lock(&host->guests_lock);
 	list_add_tail_rcu(&guest->node, &host->guests);
+	if (IS_ENABLED(MMLAB_PLANT_SLEEP_LOCKED))
+		synchronize_rcu();
 	spin_unlock(&host->guests_lock);
 	vma->vm_private_data = guest;
 	mshare_count(MMLAB_MSHARE_STAT_LIVE_GUESTS);
@@ -160,7 +162,10 @@ static void guest_free(struct mshare_guest *guest)
 	list_del_rcu(&guest->node);
 	spin_unlock(&guest->host->guests_lock);
 	INIT_RCU_WORK(&guest->free_work, guest_free_work);
-	queue_rcu_work(mshare_workers, &guest->free_work);
+	if (IS_ENABLED(MMLAB_PLANT_FREE_EARLY))
+		guest_free_work(&guest->free_work.work);
+	else
+		queue_rcu_work(mshare_workers, &guest->free_work);
 }
 
 /*

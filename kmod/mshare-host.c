@@ -17,6 +17,7 @@
 #include <linux/highmem.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
+#include <linux/delay.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -31,11 +32,15 @@ static void flush_each(struct mshare_host *host)
 	struct mshare_guest *guest;
 
 	rcu_read_lock();
-	list_for_each_entry_rcu(guest, &host->guests, node)
+	list_for_each_entry_rcu(guest, &host->guests, node) {
+		/* Makes it likely that a guest goes meanwhile. */
+		if (IS_ENABLED(MMLAB_PLANT_FREE_EARLY))
+			udelay(200);
 		if (atomic_long_read(&guest->n_attached)) {
 			mmlab_flush_tlb_mm(guest->mm);
 			mshare_count(MMLAB_MSHARE_STAT_FLUSHED_GUESTS);
 		}
+	}
 	rcu_read_unlock();
 }
 

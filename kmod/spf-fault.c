@@ -125,10 +125,10 @@ static __always_inline void page_install(struct spf_region *region,
 	set_pte_at(mm, addr, ptep, entry);
 }
 
-/* Makes it likely that something changes under a fault; see scripts/test. */
+/* Makes it likely that something changes under a fault. */
 static __always_inline void dawdle(void)
 {
-	if (IS_ENABLED(MMLAB_PLANT_DAWDLE))
+	if (IS_ENABLED(MMLAB_PLANT_DAWDLE) || IS_ENABLED(MMLAB_PLANT_SKIP_WAIT))
 		udelay(500);
 }
 
