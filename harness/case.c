@@ -135,6 +135,11 @@ uint64_t mmlab_counted_ops(const struct mmlab_case *c)
 	return c->counted_ops;
 }
 
+const struct mmlab_mmu *mmlab_mmu(const struct mmlab_case *c)
+{
+	return &c->mmu;
+}
+
 uint64_t mmlab_lap(struct mmlab_case *c, const char *metric, uint64_t n)
 {
 	uint64_t now = mmlab_now_ns();

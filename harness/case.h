@@ -5,6 +5,7 @@
  * The steering process uses it to ask about needs; the executed child adds the run-time part.
  */
 #include "axis.h"
+#include "mmu.h"
 #include "scenario.h"
 
 #define MMLAB_MAX_METRICS 32 /* a scenario's own */
@@ -40,6 +41,7 @@ struct mmlab_case {
 	int cpus[2 * MMLAB_MAX_TASKS];
 	uint64_t seed;
 	uint64_t counted_ops;
+	struct mmlab_mmu mmu; /* of the CPU that the task runs on */
 	void *state;
 	struct mmlab_report *report;
 };

@@ -312,6 +312,11 @@ static void *task_main(void *arg)
 		task->job->shared->stopped = true;
 	} else {
 		(void)mmlab_bind_memory_local();
+		r = mmlab_mmu_read(&c->mmu);
+		if (r < 0) {
+			(void)mmlab_fail(c, r, "whether the processor sets accessed and dirty bits");
+			task->job->shared->stopped = true;
+		}
 	}
 	if (c->task)
 		follow(task);

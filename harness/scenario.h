@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mmu.h"
+
 #define MMLAB_SKIP 1 /* positive outcome of setup: not possible here, reason given by mmlab_skip() */
 
 struct mmlab_case;
@@ -239,6 +241,14 @@ uint64_t mmlab_faults(const struct mmlab_case *c);
 
 /** mmlab_counted_ops() - operations that the counting pass did in each task. */
 uint64_t mmlab_counted_ops(const struct mmlab_case *c);
+
+/**
+ * mmlab_mmu() - does the processor set accessed and dirty bits, or does that take a page fault?
+ *
+ * Whoever reads what a fork gave it, or writes what was populated in a shared mapping, expects one more fault for each
+ * page where it does not: mmu.h says when exactly. Measured for each task before its setup.
+ */
+const struct mmlab_mmu *mmlab_mmu(const struct mmlab_case *c);
 
 /**
  * mmlab_lap() - in run, of a scenario that does its operation once, by task 0: a part of the operation ends here

@@ -25,7 +25,7 @@ static const struct mmlab_contender forked = {
 			.forks = true,
 			.take = fork_take,
 			.give = clone_child_close,
-			.faults = clone_faults_shared,
+			.faults = clone_faults_forked,
 			.source_faults = clone_faults_pages,
 		},
 };

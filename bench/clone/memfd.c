@@ -41,14 +41,20 @@ int clone_memfd_give(struct clone *s)
 	return plan_of(s)->kept ? 0 : clone_unmap(s);
 }
 
-/* Reading what is there maps a window of neighbours with each page; populating does nothing else. */
+/*
+ * Reading what is there maps a window of neighbours with each page; populating does nothing else, so that entries are
+ * clean when they are written through.
+ */
 uint64_t clone_memfd_faults(const struct clone *s)
 {
 	uint64_t windows = (s->bytes + AROUND_BYTES - 1) / AROUND_BYTES;
+	bool writes = s->use == CLONE_USE_WRITE;
 
 	if (plan_of(s)->kept || (s->use == CLONE_USE_NONE && !plan_of(s)->populate))
 		return 0;
 	if (s->n_swapped)
 		return CLONE_UNKNOWN; /* windows end where pages are in swap */
-	return plan_of(s)->populate || s->use != CLONE_USE_WRITE ? windows : s->n_pages;
+	if (plan_of(s)->populate)
+		return windows + (writes && !mmlab_mmu(s->c)->sets_dirty ? s->n_pages : 0);
+	return writes ? s->n_pages : windows;
 }

@@ -34,6 +34,11 @@ uint64_t clone_faults_shared(const struct clone *s)
 	return s->use == CLONE_USE_NONE ? 0 : s->n_swapped;
 }
 
+uint64_t clone_faults_forked(const struct clone *s)
+{
+	return s->use == CLONE_USE_NONE || mmlab_mmu(s->c)->sets_accessed ? clone_faults_shared(s) : s->n_pages;
+}
+
 uint64_t clone_faults_pages(const struct clone *s)
 {
 	return s->n_pages;

@@ -19,6 +19,9 @@ int clone_map_fresh(struct clone *s);
 /** clone_faults_shared() - using pages shared by copy-on-write: swapped ones when read, all when written. */
 uint64_t clone_faults_shared(const struct clone *s);
 
+/** clone_faults_forked() - the same in a child of fork, whose entries are old: all, if that takes a fault. */
+uint64_t clone_faults_forked(const struct clone *s);
+
 /** clone_faults_pages() - one for each page. */
 uint64_t clone_faults_pages(const struct clone *s);
 

@@ -159,12 +159,17 @@ int ipc_memfd_give(struct ipc *p)
 	return e;
 }
 
-/* Filling the tables of a shared mapping reads; it takes a fault for each page that is new, and a window else. */
+/*
+ * Filling the tables of a shared mapping reads; it takes a fault for each page that is new, and a window else. So what
+ * is written then is clean, in each page.
+ */
 uint64_t ipc_memfd_faults(const struct ipc *p)
 {
 	const struct ipc_memfd *plan = plan_of(p);
 
-	return plan->populate && plan->kept ? ipc_faults_around(p) : ipc_faults_pages(p);
+	if (!plan->populate)
+		return ipc_faults_pages(p);
+	return (plan->kept ? ipc_faults_around(p) : ipc_faults_pages(p)) + ipc_faults_clean(p);
 }
 
 uint64_t ipc_memfd_consumer_faults(const struct ipc *p)

@@ -163,6 +163,11 @@ uint64_t ipc_faults_around(const struct ipc *p)
 	return ipc_ops(p)->pages == IPC_SMALL ? (p->bytes + AROUND_BYTES - 1) / AROUND_BYTES : ipc_faults_pages(p);
 }
 
+uint64_t ipc_faults_clean(const struct ipc *p)
+{
+	return mmlab_mmu(p->c)->sets_dirty ? 0 : ipc_faults_pages(p);
+}
+
 uint64_t ipc_faults_consumer(const struct ipc *p)
 {
 	return p->receiver == IPC_READ_NONE ? 0 : ipc_faults_around(p);

@@ -53,6 +53,9 @@ uint64_t ipc_faults_pages(const struct ipc *p);
 /** ipc_faults_around() - reading pages that are there: the kernel maps a window of neighbours with each. */
 uint64_t ipc_faults_around(const struct ipc *p);
 
+/** ipc_faults_clean() - writing what was mapped by reading: one for each page, or the processor sets dirty bits. */
+uint64_t ipc_faults_clean(const struct ipc *p);
+
 /** ipc_faults_consumer() - what reading a new mapping of the file takes the consumer; none if it does not touch it. */
 uint64_t ipc_faults_consumer(const struct ipc *p);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * As memfd-fresh, but mmap fills the page tables itself, for reading; a shared mapping of a memfd is then writable
- * without a further fault. The kernel accounts one fault for each window of neighbours that it maps at once.
+ * As memfd-fresh, but mmap fills the page tables itself, as if by reading; a shared mapping of a memfd is then writable
+ * without a further fault, if the processor sets dirty bits itself. The kernel accounts one fault for each window of
+ * neighbours that it maps at once.
  */
 #include "file.h"
 
@@ -10,6 +11,11 @@
 static int memfd_populate_grant(struct lock *l)
 {
 	return file_map(l, MAP_POPULATE);
+}
+
+static uint64_t memfd_populate_faults(const struct lock *l)
+{
+	return file_faults_windows(l) + (l->touch && !mmlab_mmu(l->c)->sets_dirty ? l->n_pages : 0);
 }
 
 static const struct mmlab_contender memfd_populate = {
@@ -22,6 +28,6 @@ static const struct mmlab_contender memfd_populate = {
 			.open = file_open,
 			.grant = memfd_populate_grant,
 			.revoke = file_unmap,
-			.faults = file_faults_windows,
+			.faults = memfd_populate_faults,
 		},
 };

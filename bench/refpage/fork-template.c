@@ -53,6 +53,12 @@ static uint64_t fork_template_get_faults(const struct refpage *r)
 	return REFPAGE_UNKNOWN;
 }
 
+/* What the parent has is old in the child: a processor that does not set accessed bits takes a fault for reading it. */
+static uint64_t fork_template_touch_faults(const struct refpage *r)
+{
+	return mmlab_mmu(r->c)->sets_accessed ? refpage_faults_written(r) : refpage_faults_twice(r);
+}
+
 static uint64_t fork_template_hidden(const struct refpage *r, const struct mmlab_frames *frames)
 {
 	(void)frames;
@@ -72,7 +78,7 @@ static const struct mmlab_contender fork_template = {
 		.put = fork_template_put,
 		.close = fork_template_close,
 		.get_faults = fork_template_get_faults,
-		.touch_faults = refpage_faults_written,
+		.touch_faults = fork_template_touch_faults,
 		.hidden_bytes = fork_template_hidden,
 	},
 };
