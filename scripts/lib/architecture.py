@@ -10,7 +10,8 @@ class Amd64:
     build_folder = "build"
     # cx16: QEMU 7.2 emulates cmpxchg16b wrongly for 6.12. la57: a level of page tables that most machines do not have.
     # erms, fsrm: with them the kernel copies with "rep movsb", which the emulator does byte by byte.
-    tcg_cpu = ["-cpu", "max,-cx16,-la57,-erms,-fsrm"]
+    tcg_cpu = "max,-cx16,-la57,-erms,-fsrm"
+    tcg_machine = []
     words = "console=ttyS0 ignore_loglevel panic=-1 oops=panic tsc=reliable 8250.nr_uarts=4 no_timer_check"
     busybox = "/bin/busybox"
     library_folders = ()  # those of this machine
@@ -29,7 +30,8 @@ class Arm64:
     package_groups = "vm arm64"
     build_folder = "build/arm64"
     # A processor that real machines have had, with a PMU that libpfm4 knows. Others emulate slower.
-    tcg_cpu = ["-machine", "virt", "-cpu", "cortex-a57"]
+    tcg_cpu = "cortex-a57"
+    tcg_machine = ["-machine", "virt"]
     words = "console=ttyAMA0 ignore_loglevel panic=-1 oops=panic 8250.nr_uarts=4"
     is_this_machine = False
 
