@@ -56,6 +56,56 @@ static const uint32_t struct_bytes[] = {
 	sizeof(struct mmlab_arena_create),
 };
 
+/* Bits of the mechanisms that the module says it has. */
+static uint64_t offered;
+
+/* Numbers go by sixteen: the device's own, then those of each mechanism. */
+static bool is_offered(unsigned long command)
+{
+	unsigned long block = (_IOC_NR(command) -
+			       _IOC_NR(MMLAB_IOC_QUERY)) / 16;
+
+	return block == 0 || offered & (1ULL << (block - 1));
+}
+
+static void mechanisms_are_there(void)
+{
+	struct mmlab_query query = { .size = sizeof(query) };
+	struct mmlab_stats stats = { .size = sizeof(stats) };
+	size_t n_lacking = 0;
+
+	/* The others are for x86-64 alone: MMLAB_HAS_X86_MECHS. */
+#ifdef __x86_64__
+	EXPECT_EQ(offered, (2ULL << MMLAB_MECH_ARENA) - 1);
+#else
+	EXPECT_EQ(offered, 1ULL << MMLAB_MECH_REFPAGE |
+			   1ULL << MMLAB_MECH_LOCKBUF);
+#endif
+	for (uint32_t mech = 0; mech <= MMLAB_MECH_ARENA; mech++) {
+		int error = offered & (1ULL << mech) ? 0 : EOPNOTSUPP;
+
+		query.mech = stats.mech = mech;
+		stats.n_values = 0;
+		EXPECT_EQ(ioctl(device, MMLAB_IOC_QUERY, &query) ? errno : 0,
+			  error);
+		EXPECT_EQ(ioctl(device, MMLAB_IOC_STATS, &stats) ? errno : 0,
+			  error);
+	}
+	/* Their commands are numbers as unknown as any. */
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		struct any any = { .size = struct_bytes[i] };
+
+		if (is_offered(commands[i]))
+			continue;
+		n_lacking++;
+		EXPECT_ERRNO(ioctl(device, commands[i], &any), ENOTTY);
+		EXPECT_ERRNO(ioctl(device, commands[i], NULL), ENOTTY);
+	}
+	if (n_lacking > 0)
+		SKIP("not tried: %zu of %d commands, whose mechanisms are not "
+		     "there on this architecture", n_lacking, N_COMMANDS);
+}
+
 static void device_is_private(void)
 {
 	struct stat stat_buffer;
@@ -122,6 +172,8 @@ static void address_bad(void)
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		uint32_t *size = (uint32_t *)(two_pages + page_bytes - 8);
 
+		if (!is_offered(commands[i]))
+			continue;
 		EXPECT_ERRNO(ioctl(device, commands[i], NULL), EFAULT);
 		EXPECT_ERRNO(ioctl(device, commands[i], (void *)1), EFAULT);
 		EXPECT_ERRNO(ioctl(device, commands[i],
@@ -139,7 +191,8 @@ static void size_too_small(void)
 	struct any any = { 0 };
 
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		for (any.size = 0; any.size < struct_bytes[i]; any.size++)
+		for (any.size = 0; any.size < struct_bytes[i] &&
+				   is_offered(commands[i]); any.size++)
 			EXPECT_ERRNO(ioctl(device, commands[i], &any), EINVAL);
 }
 
@@ -148,6 +201,8 @@ static void size_too_large(void)
 	struct any any = { 0 };
 
 	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (!is_offered(commands[i]))
+			continue;
 		any.size = (uint32_t)page_bytes + 1;
 		EXPECT_ERRNO(ioctl(device, commands[i], &any), E2BIG);
 		any.size = UINT32_MAX;
@@ -185,7 +240,7 @@ static void flag_unknown(void)
 			    commands[i] == MMLAB_IOC_CLONE_MAP
 			    ? EINVAL : EOPNOTSUPP;
 
-		for (int bit = 0; bit < 32; bit++) {
+		for (int bit = 0; bit < 32 && is_offered(commands[i]); bit++) {
 			struct any any = {
 				.size = struct_bytes[i],
 				.flags = UINT32_C(1) << bit,
@@ -377,6 +432,8 @@ static void debugfs_is_private(void)
 
 int main(void)
 {
+	struct mmlab_query query = { .size = sizeof(query) };
+
 	check_begin();
 	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	device = open(MMLAB_DEVICE, O_RDWR | O_CLOEXEC);
@@ -385,6 +442,10 @@ int main(void)
 		return 1;
 	}
 
+	if (ioctl(device, MMLAB_IOC_QUERY, &query) == 0)
+		offered = query.mechs;
+
+	check_run("mechanisms-are-there", NULL, mechanisms_are_there);
 	check_run("device-is-private", NULL, device_is_private);
 	check_run("device-has-no-contents", NULL, device_has_no_contents);
 	check_run("number-unknown", NULL, number_unknown);
