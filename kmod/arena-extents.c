@@ -162,11 +162,7 @@ int extents_check(struct arena *arena, unsigned long first, unsigned long last)
 /* Protection bits of what is mapped there, or -1. Needs no lock. */
 int extents_prot(struct arena *arena, unsigned long page)
 {
-	void *entry;
-
-	if (IS_ENABLED(MMLAB_PLANT_RACE) && !arena->n_extents)
-		return -1;
-	entry = mtree_load(&arena->extents, page);
+	void *entry = mtree_load(&arena->extents, page);
 
 	return entry ? (int)xa_to_value(entry) : -1;
 }

@@ -35,7 +35,7 @@ static void flush_each(struct mshare_host *host)
 	list_for_each_entry_rcu(guest, &host->guests, node) {
 		/* Makes it likely that a guest goes meanwhile. */
 		if (IS_ENABLED(MMLAB_PLANT_FREE_EARLY))
-			udelay(200);
+			udelay(1000);
 		if (atomic_long_read(&guest->n_attached)) {
 			mmlab_flush_tlb_mm(guest->mm);
 			mshare_count(MMLAB_MSHARE_STAT_FLUSHED_GUESTS);

@@ -77,7 +77,10 @@ DECLARE_PER_CPU(u64[MMLAB_SPF_N_STATS], spf_counts);
 
 static __always_inline void spf_count(enum mmlab_spf_stat stat)
 {
-	this_cpu_inc(spf_counts[stat]);
+	if (IS_ENABLED(MMLAB_PLANT_RACE))
+		per_cpu(spf_counts, 0)[stat]++;
+	else
+		this_cpu_inc(spf_counts[stat]);
 }
 
 static __always_inline void spf_uncount(enum mmlab_spf_stat stat)

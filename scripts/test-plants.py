@@ -100,15 +100,15 @@ CONTROLS = [
     Control("sleep-locked", "sleeps under a spin lock", "./test-mshare faults-exact",
             [(r"mmlab:   .*(sleeping function called from invalid context|scheduling while atomic|Voluntary context switch)", "the scheduler")],
             kernel="6.12-debug", timeout=600),
-    Control("free-early", "frees what others may still walk", "./test-mshare-race flush-races-exit",
+    Control("free-early", "frees what others may still walk", "./test-mshare-race flush-races-exit 300 200",
             [(r"mmlab:   .*BUG: KASAN: .*use-after-free", "KASAN")], kernel="6.12-debug", timeout=900),
     Control("keep-file", "keeps a reference to a file", "./test-mshare",
             [(r"not ok.*live", "the count of live objects")], kernel="6.12-debug", timeout=900),
     # KCSAN stops one access of many and looks whether the memory changes: for longer than usual, because an emulated processor may
     # have to wait for a real one.
-    Control("race", "reads a count outside of its lock", "for n in 1 2 3; do ./test-arena-race overlapping-ranges; done",
-            [(r"mmlab:   .*BUG: KCSAN: data-race in .*extents_", "KCSAN")], kernel="6.12-kcsan", timeout=900,
-            append="kcsan.skip_watch=200 kcsan.udelay_task=400"),
+    Control("race", "counts faults of all processors in one word", "./test-spf-race",
+            [(r"mmlab:   .*BUG: KCSAN: data-race in ", "KCSAN")], kernel="6.12-kcsan", timeout=900,
+            append="kcsan.skip_watch=2000 kcsan.udelay_task=2000"),
 ]
 
 
