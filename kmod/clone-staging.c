@@ -290,12 +290,15 @@ int clone_copy_staged(struct clone *clone, struct vm_area_struct *range)
 {
 	struct mm_struct *mm = static_call(mmlab_mm_alloc)();
 	struct vm_area_struct *vma;
+	unsigned int own_id;
 	int err = -ENOMEM;
 
 	if (!mm)
 		return -ENOMEM;
 	clone->staging = mm;
 	mmap_write_lock_nested(mm, SINGLE_DEPTH_NESTING + 1);
+	/* Folios that know who maps them know the destination from the start. */
+	own_id = mmlab_mm_id_set(mm, mmlab_mm_id(clone->dst_mm));
 
 	vma = staging_vma(clone, mm);
 	if (!vma)
@@ -306,12 +309,10 @@ int clone_copy_staged(struct clone *clone, struct vm_area_struct *range)
 	clone->copied = true;
 	err = static_call(mmlab_copy_page_range)(vma, range);
 	clone_ksm_unmark(clone, vma);
-	if (err)
-		goto unlock_staging;
-	err = clone_ksm_break(clone, vma);
-	if (err)
-		goto unlock_staging;
+	if (!err)
+		err = clone_ksm_break(clone, vma);
 
+	/* What is there even so: the caller unmaps the clone. */
 	staging_move(clone, vma);
 	mmlab_rss_move(clone->dst_mm, mm);
 	/* swapoff goes through the address spaces of this list. */
@@ -319,9 +320,12 @@ int clone_copy_staged(struct clone *clone, struct vm_area_struct *range)
 	if (!list_empty(&mm->mmlist) && list_empty(&clone->dst_mm->mmlist))
 		list_add(&clone->dst_mm->mmlist, &mm->mmlist);
 	spin_unlock(mmlab_mmlist_lock);
-	clone_count(MMLAB_CLONE_STAT_STAGED, 1);
+	if (!err)
+		clone_count(MMLAB_CLONE_STAT_STAGED, 1);
 
 unlock_staging:
+	/* Nothing is mapped there any more. */
+	mmlab_mm_id_set(mm, own_id);
 	mmap_write_unlock(mm);
 	return err;
 }

@@ -640,6 +640,40 @@ static inline void mmlab_anon_pgoff_set(struct vm_area_struct *vma,
 #endif
 }
 
+/*
+ * Since 6.15 ("mm/rmap: basic MM owner tracking for large folios ...") a large
+ * folio knows up to two of those that map it, by a number that each address
+ * space has, and how often they do. One whose mappings are all of one address
+ * space is written to without being copied. It takes for granted that nobody
+ * maps a page of it twice, and that who is told of an unmapping is who was told
+ * of the mapping.
+ */
+#ifdef CONFIG_MM_ID
+#define MMLAB_HAS_MM_ID 1
+#else
+#define MMLAB_HAS_MM_ID 0
+#endif
+
+static inline unsigned int mmlab_mm_id(const struct mm_struct *mm)
+{
+#ifdef CONFIG_MM_ID
+	return mm->mm_id;
+#else
+	return 0;
+#endif
+}
+
+/* Of an address space that has nothing mapped. Return: what it was. */
+static inline unsigned int mmlab_mm_id_set(struct mm_struct *mm,
+					   unsigned int id)
+{
+#ifdef CONFIG_MM_ID
+	return xchg(&mm->mm_id, id);
+#else
+	return 0;
+#endif
+}
+
 /* Guard pages, since 6.13: which VMAs may have some is a flag since 6.19. */
 #ifdef VM_MAYBE_GUARD
 #define MMLAB_VM_MAYBE_GUARD VM_MAYBE_GUARD
