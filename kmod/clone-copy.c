@@ -144,7 +144,7 @@ int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma)
 		if (!pmd || clone_pmd_is_huge(READ_ONCE(*pmd)) ||
 		    !table_has(vma->vm_mm, pmd, addr, next, is_merged))
 			continue;
-		clone->has_merged = true;
+		clone->has_copies = true;
 		err = static_call(mmlab_ksm_madvise)(vma, addr, next,
 						     MADV_UNMERGEABLE, &flags);
 		/*
@@ -210,6 +210,9 @@ static int copy_direct(struct clone *clone, struct vm_area_struct *range)
 		if (err)
 			return err;
 	}
+	err = clone_twice_break(clone, clone->dst_vma);
+	if (err)
+		return err;
 	clone_count(MMLAB_CLONE_STAT_DIRECT, 1);
 	return 0;
 }
@@ -316,7 +319,7 @@ static void clone_count_all(const struct clone *clone)
 {
 	/* Looking at every page costs as much as sharing it. */
 	bool may_be_copied = mmlab_mm_flag_test(MMF_HAS_PINNED, clone->src_mm) ||
-			     clone->has_merged;
+			     clone->has_copies;
 	struct tally tally = clone_tally(clone, may_be_copied);
 
 	clone_count(MMLAB_CLONE_STAT_PAGES_SHARED, tally.n_shared);

@@ -311,6 +311,8 @@ int clone_copy_staged(struct clone *clone, struct vm_area_struct *range)
 	clone_ksm_unmark(clone, vma);
 	if (!err)
 		err = clone_ksm_break(clone, vma);
+	if (!err)
+		err = clone_twice_break(clone, vma);
 
 	/* What is there even so: the caller unmaps the clone. */
 	staging_move(clone, vma);

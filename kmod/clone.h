@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Cloning a mapping: what clone.c, which finds and makes mappings, and
- * clone-copy.c and clone-staging.c, which fill page tables, have in common.
+ * clone-copy.c, clone-staging.c and clone-twice.c, which fill page tables, have
+ * in common.
  *
  * Lock order: the mmap_locks of source and destination, both for writing, the
  * lower address first; the mmap_lock of staging, which nobody else takes first;
@@ -28,7 +29,7 @@
  * @bytes: length of both
  * @staging: address space that page tables came through, or NULL; to be freed
  *	by clone_staging_free() once the locks were released
- * @has_merged: pages that KSM merged were copied
+ * @has_copies: some pages were copied, not shared
  * @copied: entries were copied, so that the source's may have lost their right
  *	to write
  */
@@ -41,7 +42,7 @@ struct clone {
 	unsigned long dst_addr;
 	unsigned long bytes;
 	struct mm_struct *staging;
-	bool has_merged;
+	bool has_copies;
 	bool copied;
 };
 
@@ -87,6 +88,18 @@ void clone_staging_free(struct clone *clone);
  * Return: 0, -ENOMEM or -EINTR.
  */
 int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma);
+
+/**
+ * clone_twice_break() - give a VMA pages of its own in place of those of large
+ *	folios that its process may map already
+ * @clone: learns that there were some
+ * @vma: the clone or staging
+ *
+ * Only on kernels whose large folios know who maps them.
+ *
+ * Return: 0, -ENOMEM, -EINTR, or -EFAULT for memory that failed.
+ */
+int clone_twice_break(struct clone *clone, struct vm_area_struct *vma);
 
 /**
  * clone_ksm_unmark() - what KSM made the zero page becomes any zero page

@@ -102,6 +102,52 @@ static void huge_pages_in_part(void)
 	EXPECT_HERE(memory, bytes, 2);
 }
 
+/*
+ * In one process: all mappings of the page are its own once the source has ended,
+ * and even so no write may show at the other address.
+ */
+static void huge_page_mapped_twice(void)
+{
+	struct peer peer = huge_start(SOURCE_ADDR, HUGE);
+	char *memory = clone_to(peer, SOURCE_ADDR, HUGE), *other;
+
+	other = mmlab_process_vm_mmap(peer.pid, SOURCE_ADDR, HUGE,
+				      memory + 4 * HUGE + 3 * PAGE,
+				      PVMMAP_FIXED_NOREPLACE);
+	EXPECT(other != MAP_FAILED);
+	peer_end(peer);
+	fill((long)memory, HUGE, 2);
+	EXPECT_HERE(other, HUGE, 1);
+	fill((long)other, HUGE, 3);
+	EXPECT_HERE(memory, HUGE, 2);
+}
+
+/* A child's into its parent, which forks again. */
+static void huge_page_mapped_back(void)
+{
+	char *memory = SOURCE_ADDR + 16 * HUGE, *other;
+	struct peer peer;
+
+	if (huge_make((long)memory, HUGE, 1) != 0 ||
+	    smaps_kb(memory, "AnonHugePages") != HUGE / 1024)
+		SKIP("no transparent huge pages here");
+	place = PLACE_ODD;
+	peer = peer_start();
+	other = clone_to(peer, memory, HUGE);
+	peer_end(peer);
+	fill((long)memory, HUGE / 2, 2);
+	EXPECT_HERE(other, HUGE, 1);
+	peer = peer_start();
+	EXPECT_EQ(peer_call(peer, fill, (long)other, HUGE, 3), 0);
+	EXPECT_THERE(peer, memory, HUGE / 2, 2);
+	EXPECT(munmap(other, HUGE) == 0);
+	EXPECT_HERE(memory, HUGE / 2, 2);
+	EXPECT(munmap(memory, HUGE) == 0);
+	EXPECT_EQ(peer_call(peer, fill, (long)memory, HUGE, 4), 0);
+	EXPECT_THERE(peer, other, HUGE, 3);
+	peer_end(peer);
+}
+
 /* The huge zero page is no page of the source. */
 static long huge_zero_make(long addr, long bytes, long unused)
 {
@@ -472,6 +518,8 @@ static void small_pages_become_huge(void)
 static const struct clone_check checks[] = {
 	{ "huge-pages", huge_pages, PLACES_ALL },
 	{ "huge-pages-in-part", huge_pages_in_part, PLACES_ALL },
+	{ "huge-page-mapped-twice", huge_page_mapped_twice, PLACES_ALL },
+	{ "huge-page-mapped-back", huge_page_mapped_back, PLACES_ONE },
 	{ "huge-zero-page", huge_zero_page, PLACES_ALL },
 	{ "swapped-pages", swapped_pages, PLACES_SMALL },
 	{ "swap-is-switched-off", swap_is_switched_off, PLACES_SMALL },
