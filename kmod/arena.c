@@ -58,8 +58,6 @@ static u64 arena_stat(unsigned int index)
 
 static u64 arena_caps(void)
 {
-	if (!MMLAB_IS_TRIED)
-		return 0;
 	return MMLAB_ARENA_CAP_SCHEME(MMLAB_ARENA_RWSEM) |
 	       MMLAB_ARENA_CAP_SCHEME(MMLAB_ARENA_TREE) |
 	       MMLAB_ARENA_CAP_SCHEME(MMLAB_ARENA_LIST) |
@@ -412,8 +410,6 @@ static int run_create(union mmlab_arg *arg, struct mmlab_reply *reply)
 	    create->scheme > MMLAB_ARENA_SPLIT ||
 	    create->pending > MMLAB_ARENA_PENDING_CPU || create->reserved)
 		return -EINVAL;
-	if (!MMLAB_IS_TRIED)
-		return -EOPNOTSUPP;
 
 	err = arena_new(create, &arena);
 	if (err)

@@ -9,6 +9,7 @@
  * the write would show at both addresses. So the clone gets copies.
  */
 #include <linux/sched/signal.h>
+#include <linux/swap.h>
 
 #include "clone.h"
 #include "compat.h"
@@ -92,7 +93,7 @@ static int range_unshare(struct vm_area_struct *vma, unsigned long addr,
 
 int clone_twice_break(struct clone *clone, struct vm_area_struct *vma)
 {
-	const struct vm_area_struct *dst = clone->dst_vma;
+	struct vm_area_struct *dst = clone->dst_vma;
 	unsigned long start = mmlab_anon_pgoff(dst);
 	unsigned long end = start + vma_pages(dst);
 	VMA_ITERATOR(vmi, clone->dst_mm, 0);

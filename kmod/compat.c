@@ -262,10 +262,8 @@ void __init mmlab_compat_init(void)
 {
 	void *finish, *flush, *prepare;
 
-	if (!MMLAB_IS_TRIED) {
-		pr_notice("mmlab: not tried on this kernel: all mechanisms are refused (build with UNTRIED=yes to try)\n");
+	if (!MMLAB_MECHS_TRIED)
 		return;
-	}
 
 	finish = mmlab_symbol_find("finish_fault");
 #ifdef CONFIG_ARM64

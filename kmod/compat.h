@@ -30,6 +30,8 @@
 #include <linux/userfaultfd_k.h>
 #include <linux/version.h>
 
+#include "uapi/mmlab.h"
+
 #if !defined(CONFIG_X86_64) && !defined(CONFIG_ARM64_4K_PAGES)
 #error "mmlab has been thought through for x86-64, and arm64 with pages of 4 KiB"
 #endif
@@ -41,12 +43,28 @@
 #define MMLAB_HAS_X86_MECHS IS_ENABLED(CONFIG_X86_64)
 
 /*
- * Kernels on which the tests of all mechanisms have been run. What the kernel does
- * with page tables may change without a word: on others no symbol is looked up
- * and all is refused. See docs/kernels.md.
+ * The mechanisms whose tests have been run on this kernel, one bit each. What the
+ * kernel does with page tables may change without a word: others are refused,
+ * and where all are no symbol is looked up. See docs/kernels.md.
  */
-#define MMLAB_IS_TRIED (LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0) || \
-			IS_ENABLED(MMLAB_UNTRIED))
+#define MMLAB_MECHS_ALL (BIT_ULL(MMLAB_MECH_REFPAGE) |			    \
+			 BIT_ULL(MMLAB_MECH_LOCKBUF) |			    \
+			 BIT_ULL(MMLAB_MECH_MSHARE) |			    \
+			 BIT_ULL(MMLAB_MECH_CLONE) |			    \
+			 BIT_ULL(MMLAB_MECH_SPF) | BIT_ULL(MMLAB_MECH_ARENA))
+#if defined(MMLAB_UNTRIED) || LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define MMLAB_MECHS_TRIED MMLAB_MECHS_ALL
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0) && \
+	LINUX_VERSION_CODE < KERNEL_VERSION(7, 4, 0)
+#define MMLAB_MECHS_TRIED MMLAB_MECHS_ALL
+#else
+#define MMLAB_MECHS_TRIED 0ULL
+#endif
+
+static inline bool mmlab_is_tried(u32 mech)
+{
+	return MMLAB_MECHS_TRIED & BIT_ULL(mech);
+}
 
 /* Looks the symbols up. What could not be found shows in the predicates. */
 void mmlab_compat_init(void);

@@ -42,6 +42,11 @@ static const struct mmlab_mech *mech_find(u32 id)
 	return NULL;
 }
 
+static u64 mech_caps(const struct mmlab_mech *mech)
+{
+	return mmlab_is_tried(mech->id) ? mech->caps() : 0;
+}
+
 static int run_query(union mmlab_arg *arg, struct mmlab_reply *reply)
 {
 	const struct mmlab_mech *mech = mech_find(arg->query.mech);
@@ -51,7 +56,7 @@ static int run_query(union mmlab_arg *arg, struct mmlab_reply *reply)
 		return -EOPNOTSUPP;
 
 	arg->query.abi_version = MMLAB_ABI_VERSION;
-	arg->query.caps = mech->caps();
+	arg->query.caps = mech_caps(mech);
 	arg->query.mechs = 0;
 	for (i = 0; i < ARRAY_SIZE(mechs); i++)
 		arg->query.mechs |= BIT_ULL(mechs[i]->id);
@@ -94,12 +99,18 @@ static const struct mmlab_op core_ops[] = {
 /* By the number of the command, for a call costs what finding it costs. */
 static const struct mmlab_op *ops_by_nr[1 << _IOC_NRBITS] __ro_after_init;
 
-static void __init ops_add(const struct mmlab_op *ops, unsigned int n_ops)
+/* Those of mechanisms that are refused. */
+static bool nr_is_refused[1 << _IOC_NRBITS] __ro_after_init;
+
+static void __init ops_add(const struct mmlab_op *ops, unsigned int n_ops,
+			   bool refused)
 {
 	unsigned int i;
 
-	for (i = 0; i < n_ops; i++)
+	for (i = 0; i < n_ops; i++) {
 		ops_by_nr[_IOC_NR(ops[i].cmd)] = &ops[i];
+		nr_is_refused[_IOC_NR(ops[i].cmd)] = refused;
+	}
 }
 
 static const struct mmlab_op *op_find(unsigned int cmd)
@@ -135,6 +146,10 @@ static long device_ioctl(struct file *device, unsigned int cmd,
 	arg.head.size = bytes;
 	if (arg.head.flags & ~op->known_flags)
 		return op->bad_flag ?: -EOPNOTSUPP;
+
+	if (MMLAB_MECHS_TRIED != MMLAB_MECHS_ALL &&
+	    nr_is_refused[_IOC_NR(cmd)])
+		return -EOPNOTSUPP;
 
 	err = op->run(&arg, &reply);
 	if (err)
@@ -191,7 +206,7 @@ static int stats_show(struct seq_file *seq, void *unused)
 	const struct mmlab_mech *mech = seq->private;
 	unsigned int i;
 
-	seq_printf(seq, "capabilities %#llx\n", mech->caps());
+	seq_printf(seq, "capabilities %#llx\n", mech_caps(mech));
 	for (i = 0; i < mech->n_stats; i++)
 		seq_printf(seq, "%s %llu\n", mech->stat_names[i],
 			   mech->stat(i));
@@ -200,6 +215,28 @@ static int stats_show(struct seq_file *seq, void *unused)
 DEFINE_SHOW_ATTRIBUTE(stats);
 
 static struct dentry *debugfs_root;
+
+/* One that was not tried on this kernel has its commands, which are refused. */
+static int __init mech_init(const struct mmlab_mech *mech)
+{
+	bool tried = mmlab_is_tried(mech->id);
+	int err = 0;
+
+	if (!tried)
+		pr_notice("mmlab: %s was not tried on this kernel and is refused (build with UNTRIED=yes to try)\n",
+			  mech->name);
+	else if (mech->init)
+		err = mech->init();
+	if (!err)
+		ops_add(mech->ops, mech->n_ops, !tried);
+	return err;
+}
+
+static void mech_exit(const struct mmlab_mech *mech)
+{
+	if (mech->exit && mmlab_is_tried(mech->id))
+		mech->exit();
+}
 
 static int __init core_init(void)
 {
@@ -213,13 +250,12 @@ static int __init core_init(void)
 	}
 
 	mmlab_compat_init();
-	ops_add(core_ops, ARRAY_SIZE(core_ops));
+	ops_add(core_ops, ARRAY_SIZE(core_ops), false);
 
 	for (; n_ready < ARRAY_SIZE(mechs); n_ready++) {
-		err = mechs[n_ready]->init ? mechs[n_ready]->init() : 0;
+		err = mech_init(mechs[n_ready]);
 		if (err)
 			goto exit_mechs;
-		ops_add(mechs[n_ready]->ops, mechs[n_ready]->n_ops);
 	}
 
 	debugfs_root = debugfs_create_dir("mmlab", NULL);
@@ -238,8 +274,7 @@ remove_debugfs:
 	debugfs_remove(debugfs_root);
 exit_mechs:
 	while (n_ready--)
-		if (mechs[n_ready]->exit)
-			mechs[n_ready]->exit();
+		mech_exit(mechs[n_ready]);
 	return err;
 }
 
@@ -250,8 +285,7 @@ static void __exit core_exit(void)
 	misc_deregister(&device);
 	debugfs_remove(debugfs_root);
 	while (n_ready--)
-		if (mechs[n_ready]->exit)
-			mechs[n_ready]->exit();
+		mech_exit(mechs[n_ready]);
 }
 
 module_init(core_init);

@@ -80,7 +80,7 @@ static bool refpage_form_works(u32 form)
 	case MMLAB_REFPAGE_UNCOUNTED:
 		return mmlab_has_in_fault();
 	case MMLAB_REFPAGE_COUNTED:
-		return MMLAB_IS_TRIED;
+		return true;
 	case MMLAB_REFPAGE_FILL:
 		return mmlab_has_finish_fault && mmlab_has_anon_alloc;
 	default:

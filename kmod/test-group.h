@@ -6,6 +6,8 @@
 #ifndef MMLAB_TEST_GROUP_H
 #define MMLAB_TEST_GROUP_H
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "test-files.h"
@@ -26,6 +28,32 @@ static inline void group_make(void)
 }
 
 /*
+ * Since 6.18 ("slab: add sheaf support for batching kfree_rcu() operations") each
+ * processor keeps what is to be freed after a grace period, and leaves it charged,
+ * until it has some tens of a kind. This sends them off.
+ */
+static inline void group_shrink_slabs(void)
+{
+	DIR *caches = opendir("/sys/kernel/slab");
+	struct dirent *cache;
+
+	if (!caches)
+		return;
+	while ((cache = readdir(caches))) {
+		char path[sizeof("/shrink") + sizeof(cache->d_name)];
+		int file;
+
+		(void)snprintf(path, sizeof(path), "%s/shrink", cache->d_name);
+		file = openat(dirfd(caches), path, O_WRONLY);
+		if (file < 0)
+			continue;
+		(void)!write(file, "1", 1);
+		(void)close(file);
+	}
+	(void)closedir(caches);
+}
+
+/*
  * Removes a group without processes. Return: what of its charges stays, in bytes,
  * once nothing can be reclaimed: 0 if all that was charged was freed. That is
  * asked of the parent, which inherits it: as long as there is a group, parts of
@@ -40,6 +68,8 @@ static inline long group_end(void)
 	for (int i = 0; i < 250 && bytes != 0; i++) {
 		if (i)
 			(void)nanosleep(&pause, NULL);
+		if (i % 50 == 10)
+			group_shrink_slabs();
 		/* Also returns what processors have charged in advance. */
 		file_write_text(GROUP_PARENT "/memory.high", "0");
 		bytes = file_read_number(GROUP_PARENT "/memory.current");

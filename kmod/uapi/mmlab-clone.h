@@ -10,7 +10,8 @@
  * once is copied: pages that a device may be writing, as far as they are pinned
  * (io_uring's registered buffers, RDMA, and direct input and output since
  * Linux 6.5: before, that takes pages without pinning them, and a transfer in
- * flight may still show in the clone), and pages that KSM merged. Huge pages are
+ * flight may still show in the clone), pages that KSM merged and, since Linux
+ * 6.15, those of large folios that the caller has mapped already. Huge pages are
  * shared whole where the clone lies at the same offset from a multiple of
  * 2 MiB, else by 4 KiB pieces; at an end of the range that is no multiple of
  * 2 MiB the source's huge page is split first. The clone of a shared mapping is
