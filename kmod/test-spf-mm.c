@@ -173,43 +173,62 @@ static void swapped(void)
 }
 
 /*
- * Pages of the group's in its youngest generation, and in all: of the multi-gen
+ * Anonymous pages of the group's in its generations, by number: of the multi-gen
  * LRU, which tells them for each group by its path, as lines of number, age,
  * anonymous pages, pages of files.
  */
-static void generations_read(unsigned long *ret_youngest,
-			     unsigned long *ret_all)
+enum { N_GENERATIONS = 64 };
+
+static void generations_read(unsigned long ret_pages[N_GENERATIONS])
 {
 	FILE *file = fopen("/sys/kernel/debug/lru_gen", "re");
-	unsigned long anonymous, all = 0, youngest = 0;
+	unsigned long anonymous, number;
 	bool inside = false;
 	char line[256];
 
 	if (!file)
 		SKIP("the kernel does not tell generations");
+	memset(ret_pages, 0, N_GENERATIONS * sizeof(*ret_pages));
 	while (fgets(line, sizeof(line), file)) {
 		if (!strncmp(line, "memcg", 5))
 			inside = strstr(line, "/mmlab-spf\n") != NULL;
-		else if (inside && sscanf(line, "%*u %*u %lu", &anonymous) == 1) {
-			all += anonymous;
-			youngest = anonymous;
-		}
+		else if (inside && sscanf(line, "%lu %*u %lu", &number,
+					  &anonymous) == 2)
+			ret_pages[number % N_GENERATIONS] += anonymous;
 	}
 	EXPECT(fclose(file) == 0);
-	*ret_youngest = youngest;
-	*ret_all = all;
+}
+
+/*
+ * The generation that what was just filled is in. Some pages are still in lists of
+ * CPUs; others belong to something else.
+ */
+static int generation_of(unsigned char *memory)
+{
+	const size_t n_pages = MB(4) / PAGE_BYTES;
+	unsigned long before[N_GENERATIONS], after[N_GENERATIONS];
+	int found = -1;
+
+	generations_read(before);
+	fill(memory, MB(4), 1);
+	generations_read(after);
+	for (int i = 0; i < N_GENERATIONS; i++)
+		if (after[i] >= before[i] + n_pages - 256)
+			found = i;
+	EXPECT(found >= 0);
+	return found;
 }
 
 static void generations_run(void)
 {
-	const size_t n_pages = MB(4) / PAGE_BYTES;
-	unsigned long youngest, all;
+	unsigned char *memory = mmap(NULL, MB(4), PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int own;
 
-	fill(region(MB(4)), MB(4), 1);
-	generations_read(&youngest, &all);
-	/* Some are still in lists of CPUs; others are of no region. */
-	EXPECT(all >= n_pages - 256);
-	EXPECT(youngest >= n_pages - 256);
+	EXPECT(memory != MAP_FAILED);
+	EXPECT(madvise(memory, MB(4), MADV_NOHUGEPAGE) == 0);
+	own = generation_of(memory);
+	EXPECT_EQ(generation_of(region(MB(4))), own);
 }
 
 /* A page that was just touched is as young as one of the kernel's own faults. */
