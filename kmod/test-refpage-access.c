@@ -376,10 +376,12 @@ static bool may_write_by_force(int fd)
 	char *memory = mmap(NULL, page_bytes, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ssize_t n;
+	int error;
 
 	EXPECT(memory != MAP_FAILED);
 	n = pwrite(fd, "M", 1, (off_t)memory);
-	EXPECT(n == 1 || (n == -1 && errno == EIO));
+	error = errno;
+	EXPECT(n == 1 || (n == -1 && error == EIO));
 	EXPECT(munmap(memory, page_bytes) == 0);
 	return n == 1;
 }
