@@ -217,7 +217,7 @@ static void check_run(const char *name, const char *variant, void (*run)(void))
 	(void)fflush(stdout);
 }
 
-/* The kernels of which docs/kernels.md says that every mechanism works there. */
+/* Whether docs/kernels.md says that the mechanism works on this kernel. */
 static bool check_mech_is_expected(void)
 {
 	static const char *const releases[] = { "6.1.", "6.12.", "7.3." };
@@ -227,7 +227,8 @@ static bool check_mech_is_expected(void)
 		return true;
 	for (size_t i = 0; i < sizeof(releases) / sizeof(releases[0]); i++)
 		if (!strncmp(name.release, releases[i], strlen(releases[i])))
-			return true;
+			return CHECK_MECH != MMLAB_MECH_ARENA ||
+			       name.release[0] != '7';
 	return false;
 }
 

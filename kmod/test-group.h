@@ -25,27 +25,6 @@ static inline void group_make(void)
 	EXPECT(mkdir(GROUP, 0755) == 0 || errno == EEXIST);
 }
 
-/* What the group's memory is used for, in bytes; pages of processes, files, kernel. */
-static inline long group_used(void)
-{
-	FILE *file = fopen(GROUP_PARENT "/memory.stat", "re");
-	long bytes, sum = 0;
-	int n_found = 0;
-	char name[64];
-
-	EXPECT(file);
-	while (fscanf(file, "%63s %ld", name, &bytes) == 2) {
-		if (strcmp(name, "anon") != 0 && strcmp(name, "file") != 0 &&
-		    strcmp(name, "kernel") != 0)
-			continue;
-		sum += bytes;
-		n_found++;
-	}
-	EXPECT(fclose(file) == 0);
-	EXPECT_EQ(n_found, 3);
-	return sum;
-}
-
 /*
  * Removes a group without processes. Return: what of its charges stays, in bytes,
  * once nothing can be reclaimed: 0 if all that was charged was freed. That is
@@ -64,9 +43,6 @@ static inline long group_end(void)
 		/* Also returns what processors have charged in advance. */
 		file_write_text(GROUP_PARENT "/memory.high", "0");
 		bytes = file_read_number(GROUP_PARENT "/memory.current");
-		/* On 7.3 some of that may stay for long, used for nothing. */
-		if (i >= 100 && group_used() == 0)
-			bytes = 0;
 	}
 	EXPECT(rmdir(GROUP_PARENT) == 0);
 	return bytes;
