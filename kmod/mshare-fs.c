@@ -13,7 +13,6 @@
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
@@ -83,8 +82,7 @@ static int object_establish(struct mshare *share, struct vm_area_struct *vma)
 
 	if (!(vma->vm_flags & VM_WRITE))
 		return -EINVAL;
-	memory = shmem_file_setup("mshare", bytes,
-				  mmlab_vma_flags(vma->vm_flags & VM_NORESERVE));
+	memory = mshare_memory_new(bytes, vma->vm_flags & VM_NORESERVE);
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
 	/* The address is that of the first mapping that succeeds. */

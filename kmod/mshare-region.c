@@ -9,7 +9,6 @@
 #include <linux/fs.h>
 #include <linux/mman.h>
 #include <linux/overflow.h>
-#include <linux/shmem_fs.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
@@ -80,10 +79,8 @@ static struct file *create_file(const struct mshare_create *args)
 	struct file *file;
 
 	if (args->flags & MAP_ANONYMOUS)
-		return shmem_file_setup("mshare", args->size,
-					mmlab_vma_flags(args->flags &
-							MAP_NORESERVE ?
-							VM_NORESERVE : 0));
+		return mshare_memory_new(args->size,
+					 args->flags & MAP_NORESERVE);
 	file = fget(args->fd);
 	if (!file)
 		return ERR_PTR(-EBADF);

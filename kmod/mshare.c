@@ -142,6 +142,17 @@ struct mshare_host *mshare_host_get(struct mshare *share,
 	return host;
 }
 
+struct file *mshare_memory_new(unsigned long bytes, bool no_reserve)
+{
+	struct file *memory;
+
+	memory = shmem_file_setup("mshare", bytes,
+				  mmlab_vma_flags(no_reserve ? VM_NORESERVE :
+							       0));
+	/* How it says that there is no memory for an inode. */
+	return memory == ERR_PTR(-ENOSPC) ? ERR_PTR(-ENOMEM) : memory;
+}
+
 int mshare_establish(struct mshare *share, struct file *memory,
 		     unsigned long first_page, unsigned long start,
 		     unsigned long bytes)

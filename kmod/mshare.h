@@ -194,6 +194,15 @@ int mshare_establish(struct mshare *share, struct file *memory,
 		     unsigned long bytes);
 
 /**
+ * mshare_memory_new() - memory of an object's own, or of a piece's
+ * @bytes: how much
+ * @no_reserve: none of it is reserved
+ *
+ * Return: a file with a reference, or an error pointer.
+ */
+struct file *mshare_memory_new(unsigned long bytes, bool no_reserve);
+
+/**
  * mshare_host_get() - the set of tables for one kind of access
  * @share: the caller holds its lock
  * @access: which

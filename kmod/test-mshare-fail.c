@@ -3,6 +3,7 @@
  * Shared page tables: every call, where each thing that it asks for fails once.
  * What a worker of the kernel does for a call counts as the call's own.
  */
+#define CHECK_TIMEOUT_S 7200
 #include "test-mshare.h"
 #include "test-fail.h"
 

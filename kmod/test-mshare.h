@@ -9,7 +9,9 @@
 #define CHECK_MECH MMLAB_MECH_MSHARE
 #define CHECK_N_LIVE 4
 /* Thousands of operations on a debug kernel */
+#ifndef CHECK_TIMEOUT_S
 #define CHECK_TIMEOUT_S 1800
+#endif
 
 #include <fcntl.h>
 #include <setjmp.h>
