@@ -204,15 +204,16 @@ static int copy_direct(struct clone *clone, struct vm_area_struct *range)
 	clone_ksm_unmark(clone, clone->dst_vma);
 	if (err)
 		return err;
+	/* First: it may read merged pages that are in swap. */
+	err = clone_twice_break(clone, clone->dst_vma);
+	if (err)
+		return err;
 	/* Here KSM finds its pages, too: this is about being charged for them. */
 	if (clone->src_vma->vm_flags & VM_MERGEABLE) {
 		err = clone_ksm_break(clone, clone->dst_vma);
 		if (err)
 			return err;
 	}
-	err = clone_twice_break(clone, clone->dst_vma);
-	if (err)
-		return err;
 	clone_count(MMLAB_CLONE_STAT_DIRECT, 1);
 	return 0;
 }

@@ -309,10 +309,11 @@ int clone_copy_staged(struct clone *clone, struct vm_area_struct *range)
 	clone->copied = true;
 	err = static_call(mmlab_copy_page_range)(vma, range);
 	clone_ksm_unmark(clone, vma);
-	if (!err)
-		err = clone_ksm_break(clone, vma);
+	/* First: it may read merged pages that are in swap. */
 	if (!err)
 		err = clone_twice_break(clone, vma);
+	if (!err)
+		err = clone_ksm_break(clone, vma);
 
 	/* What is there even so: the caller unmaps the clone. */
 	staging_move(clone, vma);

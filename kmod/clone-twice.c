@@ -15,7 +15,7 @@
 #include "compat.h"
 
 /* Or may be one later: pages in swap come back as they went. */
-static bool pte_is_large(pte_t pte)
+static bool pte_is_large(pte_t pte, bool *ret_exclusive)
 {
 	struct page *page;
 
@@ -26,22 +26,41 @@ static bool pte_is_large(pte_t pte)
 	if (pte_special(pte))
 		return false;
 	page = pte_page(pte);
-	return PageAnon(page) && folio_test_large(page_folio(page));
+	if (!PageAnon(page) || !folio_test_large(page_folio(page)))
+		return false;
+	*ret_exclusive = PageAnonExclusive(page);
+	return true;
 }
 
-static bool is_large(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
+static bool pmd_is_large(pmd_t pmd, bool *ret_exclusive)
 {
-	pmd_t pmdval = READ_ONCE(*pmd);
+	if (!pmd_present(pmd))
+		return true;
+	if (!PageAnon(pmd_page(pmd)))
+		return false;
+	*ret_exclusive = PageAnonExclusive(pmd_page(pmd));
+	return true;
+}
+
+/* @ret_exclusive: set if it is marked as the process's own. */
+static bool is_large(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+		     bool *ret_exclusive)
+{
 	spinlock_t *ptl;
 	pte_t *ptep;
 	bool is;
 
-	if (clone_pmd_is_huge(pmdval))
-		return !pmd_present(pmdval) || PageAnon(pmd_page(pmdval));
+	ptl = pmd_lock(mm, pmd);
+	if (clone_pmd_is_huge(*pmd)) {
+		is = pmd_is_large(*pmd, ret_exclusive);
+		spin_unlock(ptl);
+		return is;
+	}
+	spin_unlock(ptl);
 	ptep = mmlab_pte_lock(mm, pmd, addr, &ptl);
 	if (!ptep)
 		return false;
-	is = pte_is_large(ptep_get(ptep));
+	is = pte_is_large(ptep_get(ptep), ret_exclusive);
 	spin_unlock(ptl);
 	return is;
 }
@@ -53,9 +72,18 @@ static bool is_large(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
 static int page_unshare(struct vm_area_struct *vma, pmd_t *pmd,
 			unsigned long addr)
 {
-	while (is_large(vma->vm_mm, pmd, addr)) {
+	bool exclusive = false;
+
+	while (is_large(vma->vm_mm, pmd, addr, &exclusive)) {
 		vm_fault_t ret;
 
+		/*
+		 * Pages that MADV_FREE gave up may be gone from all other
+		 * mappings: the fault takes what is left for the process's own,
+		 * and would do so for ever.
+		 */
+		if (exclusive)
+			return -EFAULT;
 		ret = handle_mm_fault(vma, addr,
 				      FAULT_FLAG_UNSHARE | FAULT_FLAG_REMOTE,
 				      NULL);
@@ -107,6 +135,7 @@ int clone_twice_break(struct clone *clone, struct vm_area_struct *vma)
 		unsigned long first = mmlab_anon_pgoff(other);
 		unsigned long last = first + vma_pages(other);
 
+		cond_resched();
 		if (other == dst || !other->anon_vma ||
 		    other->anon_vma->root != dst->anon_vma->root)
 			continue;

@@ -119,8 +119,11 @@ enum mmlab_clone_stat {
  *           children by MADV_DONTFORK or MADV_WIPEONFORK, under a
  *           protection key, on persistent memory (DAX), or private memory of
  *           a file on which programs may be executed (whatever its protection
- *           is, .data included), in a process with breakpoints of uprobes (or that had some: until it runs into a breakpoint that is
- *           none of theirs, which is when the kernel looks)
+ *           is, .data included), in a process with breakpoints of uprobes (or
+ *           that had some: until it runs into a breakpoint that is none of
+ *           theirs, which is when the kernel looks); or, on kernels whose
+ *           large folios know who maps them, pages that had to be copied could
+ *           not be read, or were given up by MADV_FREE meanwhile
  *   EOPNOTSUPP  the range is registered with userfaultfd(2) (the proposal's
  *           ENOTSUPP, which user space has no name for); or the running kernel
  *           lacks MMLAB_CLONE_CAP_MAP
@@ -128,18 +131,20 @@ enum mmlab_clone_stat {
  *   ENOMEM  no memory; the limit of mappings (vm.max_map_count) or of address
  *           space (RLIMIT_AS) of the caller, or that of committed memory, was
  *           reached; MOVE: the limit of mappings of the source
- *   EINTR   a signal came: a fatal one while waiting for a lock or looking
- *           for what there is to clone, any while merged pages were being
- *           copied, also with SA_RESTART; or, there, other work came for the
- *           thread, such as the end of an operation of io_uring
+ *   EINTR   a signal came: a fatal one while waiting for a lock, looking for
+ *           what there is to clone or copying pages of large folios; any while
+ *           merged pages were being copied, also with SA_RESTART; or, there,
+ *           other work came for the thread, such as the end of an operation of
+ *           io_uring
  *   EACCES  the caller has PR_SET_MDWE, and the source is writable and
  *           executable
  *
  * With FIXED, what was mapped may be gone after ENOMEM, EINTR and, where the
- * kernel has put breakpoints of uprobes into the new mapping, EFAULT, as with
- * mmap(2). Where memory is so short that not even the new mapping can be unmapped
- * again, it stays, with a part of the content (MMLAB_CLONE_STAT_LEFT). If the struct cannot be written back (EFAULT), the clone is unmapped
- * again, but what MOVE unmapped is lost.
+ * kernel has put breakpoints of uprobes into the new mapping or pages could not
+ * be copied, EFAULT, as with mmap(2). Where memory is so short that not even the
+ * new mapping can be unmapped again, it stays, with a part of the content
+ * (MMLAB_CLONE_STAT_LEFT). If the struct cannot be written back (EFAULT), the
+ * clone is unmapped again, but what MOVE unmapped is lost.
  */
 struct mmlab_clone_map {
 	__u32 size;
