@@ -37,7 +37,8 @@ static inline long group_end(void)
 	long bytes = -1;
 
 	EXPECT(rmdir(GROUP) == 0);
-	for (int i = 0; i < 250 && bytes != 0; i++) {
+	/* The kernel gathers what is to be freed for 5 s, and may then be busy. */
+	for (int i = 0; i < 1500 && bytes != 0; i++) {
 		if (i)
 			(void)nanosleep(&pause, NULL);
 		/* Also returns what processors have charged in advance. */
