@@ -338,7 +338,8 @@ static vm_fault_t anon_vma_ensure(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	vm_fault_t ret = 0;
 
-	if (likely(vma->anon_vma))
+	/* Another thread's fault may set it. */
+	if (likely(READ_ONCE(vma->anon_vma)))
 		return 0;
 
 #ifdef CONFIG_PER_VMA_LOCK

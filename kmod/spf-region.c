@@ -75,7 +75,7 @@ static bool vma_is_plain(const struct vm_area_struct *vma)
 {
 	return (vma->vm_flags & (VM_READ | VM_WRITE)) &&
 	       !(vma->vm_flags & (VM_LOCKED | __VM_UFFD_FLAGS)) &&
-	       !vma_policy(vma) && vma->anon_vma;
+	       !vma_policy(vma) && READ_ONCE(vma->anon_vma);
 }
 
 /* The VMA cannot change: mmap_lock, or its own lock, is held. */
@@ -297,7 +297,8 @@ static vm_fault_t read_fault(struct vm_fault *vmf)
 	vm_fault_t ret;
 
 	/* To make one would take mmap_lock. */
-	if (unlikely(!vmf->vma->anon_vma) && !mmlab_fault_has_mmap_lock(vmf))
+	if (unlikely(!READ_ONCE(vmf->vma->anon_vma)) &&
+	    !mmlab_fault_has_mmap_lock(vmf))
 		return fault_again(vmf);
 	ret = mmlab_anon_alloc(vmf, &page);
 	if (ret)
