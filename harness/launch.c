@@ -32,7 +32,6 @@ void mmlab_launch_catch_signals(void)
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGHUP, &action, NULL);
-	(void)signal(SIGPIPE, SIG_IGN); /* whoever read the progress left: the run goes on */
 }
 
 struct args {

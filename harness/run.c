@@ -571,6 +571,7 @@ int mmlab_run(int argc, char **argv)
 		return r > 0 ? 0 : MMLAB_EXIT_ERROR;
 	if (o.dry)
 		return list_cases(&o) < 0 ? MMLAB_EXIT_ERROR : 0;
+	(void)signal(SIGPIPE, SIG_IGN); /* whoever reads the progress, or a library's warnings, may leave: the run goes on */
 	if (o.events && mmlab_counters_check(o.events, &bad) == -ENOENT) {
 		(void)fprintf(stderr, "mmlab run: nobody knows the event '%s'; mmlab env lists what can be counted\n", bad);
 		return MMLAB_EXIT_ERROR;

@@ -6,6 +6,7 @@
  *   FAULT=ERRNO:N   that call fails with this errno, and so do all after it
  *   FAULT_MEMORY=N        N allocations after the result file is first written there is no more memory
  *   FAULT_CLOCK=BEGIN:STEP  the time of day begins at BEGIN seconds and steps by STEP at each look at it
+ *   FAULT_WARNING=TEXT      hwloc writes TEXT to standard error before it looks at the machine, as it may
  *
  * Only the steering process is meant, neither its cases nor what it forks.
  */
@@ -131,4 +132,15 @@ time_t time(time_t *ret)
 	if (ret)
 		*ret = value;
 	return value;
+}
+
+int hwloc_topology_load(void *topology);
+int hwloc_topology_load(void *topology)
+{
+	int (*real)(void *) = dlsym(RTLD_NEXT, "hwloc_topology_load");
+	const char *warning = getenv("FAULT_WARNING");
+
+	if (warning)
+		(void)fprintf(stderr, "%s\n", warning);
+	return real(topology);
 }
