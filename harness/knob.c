@@ -146,6 +146,7 @@ int mmlab_knobs_open(struct mmlab_knobs **ret)
 	struct mmlab_knobs *knobs =
 		mmap(NULL, sizeof(*knobs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int ends[2], r;
+	pid_t keeper;
 
 	if (knobs == MAP_FAILED)
 		return -errno;
@@ -154,13 +155,14 @@ int mmlab_knobs_open(struct mmlab_knobs **ret)
 		(void)munmap(knobs, sizeof(*knobs));
 		return r;
 	}
-	knobs->keeper = fork();
-	if (!knobs->keeper) {
+	keeper = fork();
+	if (!keeper) {
 		(void)close(ends[1]);
 		keep(knobs, ends[0]);
 		_exit(0);
 	}
-	r = knobs->keeper < 0 ? -errno : 0;
+	knobs->keeper = keeper; /* not by the keeper, with whom this memory is shared */
+	r = keeper < 0 ? -errno : 0;
 	(void)close(ends[0]);
 	if (r < 0) {
 		(void)close(ends[1]);
