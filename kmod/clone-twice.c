@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages that the clone's process maps already: the same source cloned twice, or a
- * child's memory mapped back into its parent.
+ * Pages that the clone's process maps already: the same source cloned twice, or
+ * a child's memory mapped back into its parent.
  *
- * A small page may well be mapped twice in one process. Of a large folio the
- * kernel takes for granted that it is not, since folios know who maps them: one
- * whose mappings are all of one process is written to without being copied, and
- * the write would show at both addresses. So the clone gets copies.
+ * Of a large folio the kernel takes for granted that no process maps a page of
+ * it twice, since folios know who maps them: one whose mappings are all of one
+ * process is written to without being copied, and the write would show at both
+ * addresses. A small page may be in a large folio later: swapped out to
+ * neighbouring slots, pages are read back as one. So the clone gets copies of
+ * all.
  */
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
@@ -14,75 +16,75 @@
 #include "clone.h"
 #include "compat.h"
 
-/* Or may be one later: pages in swap come back as they went. */
-static bool pte_is_large(pte_t pte, bool *ret_exclusive)
-{
-	struct page *page;
+enum page_state {
+	PAGE_IS_OWN,	/* or not anonymous, or none */
+	PAGE_IS_SHARED, /* others may map it, or will, as it is in swap */
+	PAGE_IS_LEFT,	/* was shared, with others that are gone */
+};
 
+static enum page_state page_state(struct page *page)
+{
+	if (!PageAnon(page))
+		return PAGE_IS_OWN;
+	if (!PageAnonExclusive(page))
+		return PAGE_IS_SHARED;
+	return folio_test_large(page_folio(page)) ? PAGE_IS_LEFT : PAGE_IS_OWN;
+}
+
+static enum page_state pte_state(pte_t pte)
+{
 	if (pte_none(pte))
-		return false;
+		return PAGE_IS_OWN;
+	if (!pte_present(pte) &&
+	    (mmlab_pte_is_swap(pte) || mmlab_migrating_page(pte)))
+		return PAGE_IS_SHARED;
 	if (!pte_present(pte))
-		return mmlab_pte_is_swap(pte) || mmlab_migrating_page(pte);
-	if (pte_special(pte))
-		return false;
-	page = pte_page(pte);
-	if (!PageAnon(page) || !folio_test_large(page_folio(page)))
-		return false;
-	*ret_exclusive = PageAnonExclusive(page);
-	return true;
+		return PAGE_IS_OWN;
+	return pte_special(pte) ? PAGE_IS_OWN : page_state(pte_page(pte));
 }
 
-static bool pmd_is_large(pmd_t pmd, bool *ret_exclusive)
+static enum page_state state_at(struct mm_struct *mm, pmd_t *pmd,
+				unsigned long addr)
 {
-	if (!pmd_present(pmd))
-		return true;
-	if (!PageAnon(pmd_page(pmd)))
-		return false;
-	*ret_exclusive = PageAnonExclusive(pmd_page(pmd));
-	return true;
-}
-
-/* @ret_exclusive: set if it is marked as the process's own. */
-static bool is_large(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
-		     bool *ret_exclusive)
-{
+	enum page_state state;
 	spinlock_t *ptl;
 	pte_t *ptep;
-	bool is;
 
 	ptl = pmd_lock(mm, pmd);
 	if (clone_pmd_is_huge(*pmd)) {
-		is = pmd_is_large(*pmd, ret_exclusive);
+		state = pmd_present(*pmd) ? page_state(pmd_page(*pmd))
+					  : PAGE_IS_SHARED;
 		spin_unlock(ptl);
-		return is;
+		return state;
 	}
 	spin_unlock(ptl);
 	ptep = mmlab_pte_lock(mm, pmd, addr, &ptl);
 	if (!ptep)
-		return false;
-	is = pte_is_large(ptep_get(ptep), ret_exclusive);
+		return PAGE_IS_OWN;
+	state = pte_state(ptep_get(ptep));
 	spin_unlock(ptl);
-	return is;
+	return state;
 }
 
 /*
- * One fault may do no more than split a huge entry, read a page, or wait for one
- * that is on its way to another place.
+ * One fault may do no more than split a huge entry, read a page, or wait for
+ * one that is on its way to another place.
  */
 static int page_unshare(struct vm_area_struct *vma, pmd_t *pmd,
 			unsigned long addr)
 {
-	bool exclusive = false;
-
-	while (is_large(vma->vm_mm, pmd, addr, &exclusive)) {
+	for (;;) {
+		enum page_state state = state_at(vma->vm_mm, pmd, addr);
 		vm_fault_t ret;
 
+		if (state == PAGE_IS_OWN)
+			return 0;
 		/*
 		 * Pages that MADV_FREE gave up may be gone from all other
 		 * mappings: the fault takes what is left for the process's own,
 		 * and would do so for ever.
 		 */
-		if (exclusive)
+		if (state == PAGE_IS_LEFT)
 			return -EFAULT;
 		ret = handle_mm_fault(vma, addr,
 				      FAULT_FLAG_UNSHARE | FAULT_FLAG_REMOTE,
@@ -95,7 +97,6 @@ static int page_unshare(struct vm_area_struct *vma, pmd_t *pmd,
 			return -EINTR;
 		cond_resched();
 	}
-	return 0;
 }
 
 static int range_unshare(struct vm_area_struct *vma, unsigned long addr,
@@ -131,7 +132,8 @@ int clone_twice_break(struct clone *clone, struct vm_area_struct *vma)
 	if (!MMLAB_HAS_MM_ID)
 		return 0;
 	/* A page has the same offset wherever it is mapped. */
-	for_each_vma(vmi, other) {
+	for_each_vma(vmi, other)
+	{
 		unsigned long first = mmlab_anon_pgoff(other);
 		unsigned long last = first + vma_pages(other);
 

@@ -90,8 +90,8 @@ void clone_staging_free(struct clone *clone);
 int clone_ksm_break(struct clone *clone, struct vm_area_struct *vma);
 
 /**
- * clone_twice_break() - give a VMA pages of its own in place of those of large
- *	folios that its process may map already
+ * clone_twice_break() - give a VMA pages of its own in place of those that its
+ *	process may map already
  * @clone: learns that there were some
  * @vma: the clone or staging
  *

@@ -300,6 +300,55 @@ static void reclaim_takes_from_both(void)
 	EXPECT(rmdir(group) == 0);
 }
 
+/*
+ * Cloned twice into one process: what comes back from neighbouring slots of swap
+ * as one large folio is still not to be written to at both addresses.
+ */
+static void swapped_pages_mapped_twice(void)
+{
+	static const char large[] =
+		"/sys/kernel/mm/transparent_hugepage/hugepages-16kB/enabled";
+	char *memory, *other, *there = OTHER_ADDR + 16 * HUGE;
+	struct peer peer;
+
+	swap_needed();
+	if (access(large, W_OK) < 0)
+		SKIP("no huge pages of 16 KiB");
+	group_make();
+	peer = peer_start();
+	group_enter(peer.pid, true);
+	source_make(peer, SOURCE_ADDR, BYTES, 1);
+	group_enter(getpid(), true);
+	memory = clone_to(peer, SOURCE_ADDR, BYTES);
+	other = mmlab_process_vm_mmap(peer.pid, SOURCE_ADDR, BYTES,
+				      there + HUGE, PVMMAP_FIXED_NOREPLACE);
+	EXPECT(other != MAP_FAILED);
+	for (int i = 0; i < 20 && smaps_kb(other, "Rss"); i++)
+		group_reclaim();
+	EXPECT_EQ(smaps_kb(memory, "Swap"), BYTES / 1024);
+	EXPECT_EQ(smaps_kb(other, "Swap"), BYTES / 1024);
+	peer_end(peer);
+
+	/* It takes an address as much out of step as the slot is. */
+	there += slot_of(other) % 4 * PAGE;
+	other = mremap(other, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       there);
+	EXPECT(other == there);
+	EXPECT(madvise(other, BYTES, MADV_HUGEPAGE) == 0);
+	file_write_text(large, "always");
+	EXPECT_HERE(other, BYTES, 1);
+	file_write_text(large, "never");
+	EXPECT_HERE(memory, BYTES, 1);
+	fill((long)memory, BYTES, 2);
+	EXPECT_HERE(other, BYTES, 1);
+	fill((long)other, BYTES, 3);
+	EXPECT_HERE(memory, BYTES, 2);
+	group_enter(getpid(), false);
+	EXPECT(munmap(memory, BYTES) == 0);
+	EXPECT(munmap(other, BYTES) == 0);
+	EXPECT(rmdir(group) == 0);
+}
+
 /* Shared pages stay charged to who touched them, copies go to who writes. */
 static void groups_are_charged(void)
 {
@@ -524,6 +573,8 @@ static const struct clone_check checks[] = {
 	{ "swapped-pages", swapped_pages, PLACES_SMALL },
 	{ "swap-is-switched-off", swap_is_switched_off, PLACES_SMALL },
 	{ "reclaim-takes-from-both", reclaim_takes_from_both, PLACES_SMALL },
+	{ "swapped-pages-mapped-twice", swapped_pages_mapped_twice,
+	  PLACES_SMALL },
 	{ "groups-are-charged", groups_are_charged, PLACES_ONE },
 	{ "pinned-pages", pinned_pages, PLACES_SMALL },
 	{ "compaction-moves-in-both", compaction_moves_in_both, PLACES_ONE },

@@ -324,8 +324,7 @@ static inline long committed(void)
 	return kbytes * 1024;
 }
 
-/* The frame behind an address, 0 if none. */
-static inline uint64_t frame_of(pid_t pid, const char *addr)
+static inline uint64_t pagemap_of(pid_t pid, const char *addr)
 {
 	char path[64];
 	uint64_t entry;
@@ -338,7 +337,24 @@ static inline uint64_t frame_of(pid_t pid, const char *addr)
 		     (off_t)((uintptr_t)addr / PAGE * sizeof(entry))) ==
 	       sizeof(entry));
 	EXPECT(close(fd) == 0);
+	return entry;
+}
+
+/* The frame behind an address, 0 if none. */
+static inline uint64_t frame_of(pid_t pid, const char *addr)
+{
+	uint64_t entry = pagemap_of(pid, addr);
+
 	return entry >> 63 ? entry & ((UINT64_C(1) << 55) - 1) : 0;
+}
+
+/* Where in swap a page of the caller's is. */
+static inline uint64_t slot_of(const char *addr)
+{
+	uint64_t entry = pagemap_of(getpid(), addr);
+
+	EXPECT(entry >> 62 & 1);
+	return (entry & ((UINT64_C(1) << 55) - 1)) >> 5;
 }
 
 /* Whether reading an address of a process works, asked from outside. */
