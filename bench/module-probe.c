@@ -30,5 +30,5 @@ const char *module_lacks(enum mmlab_mech_id mech, uint64_t cap)
 		       : errno == ENOSYS
 			       ? "the module is not loaded (no /dev/mmlab); load it, or use scripts/bench or scripts/vm"
 			       : lacks[mech].mech;
-	return !cap || caps & cap ? NULL : lacks[mech].cap;
+	return caps & (cap ? cap : UINT64_MAX) ? NULL : lacks[mech].cap;
 }

@@ -9,7 +9,7 @@
 /**
  * module_lacks() - is a mechanism of the module there, for contenders' probes
  * @mech: which one
- * @cap: one of its capabilities, MMLAB_*_CAP_*; 0: none in particular
+ * @cap: one of its capabilities, MMLAB_*_CAP_*; 0: any
  *
  * Return: NULL if it can be used, else why not and what to do about it, a constant.
  */
