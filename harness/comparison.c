@@ -149,6 +149,13 @@ static void judge_deterministic(const struct comparison *cmp, struct item *item)
 	item->exact = noise == 0;
 	item->change.noise = noise;
 	item->change.more_rounds = -1;
+	if (isinf(noise)) {
+		item->change.noise = NAN;
+		if (move != 0) {
+			set_verdict(item, MMLAB_CANNOT_TELL, "the control moved as well, from or to nothing");
+			return;
+		}
+	}
 	if (move == 0 || (noise > 0 && move + noise <= threshold))
 		set_verdict(item, MMLAB_SAME, NULL);
 	else if (noise == 0 || move > fmax(threshold, noise))
@@ -456,9 +463,10 @@ static int measure_control_moves(struct comparison *cmp)
 		double move = deterministic_move(item),
 		       former = json_number_value(json_object_get(cmp->moves, item->name));
 
-		if (move == 0 || !isfinite(move))
+		if (move == 0 || isnan(move))
 			continue;
-		(void)json_object_set_new(cmp->moves, item->name, json_real(fmax(move, former)));
+		/* JSON knows no infinity: what has no ratio is more than any. */
+		(void)json_object_set_new(cmp->moves, item->name, json_real(fmin(fmax(move, former), DBL_MAX)));
 		cmp->control_state = "moved";
 		if (!strcmp(item->name, "time") && move >= former)
 			(void)snprintf(cmp->control_reason, sizeof(cmp->control_reason),

@@ -309,6 +309,18 @@ class CompareTest(unittest.TestCase):
                 self.assertEqual((self.change(comparison, "good")["verdict"], comparison["control"]["state"]), (verdict, "moved"))
                 self.assertTrue(self.change(comparison, "good", "instructions:k")["exact"])
 
+    def test_deterministic_with_a_control_from_nothing(self):
+        """A counter that is 0 in one run of the control has moved, by more than can be said."""
+        self.deterministic(self.base)
+        head = copy.deepcopy(self.base)
+        case_of(self.base, "null")["counters"][0]["value"] = 0
+        case_of(head, "null")["counters"][0]["value"] = 3
+        case_of(head, "good")["counters"][0]["value"] += 7
+        comparison = self.compare(head, "--case", "fake/good", status=2)
+        self.assertEqual((self.change(comparison, "good", "instructions:k")["verdict"], comparison["control"]["state"]),
+                         ("cannot-tell", "moved"))
+        self.assertEqual(self.change(comparison, "good")["verdict"], "same")
+
     def test_emulated(self):
         head = made_up(2)
         for result in (self.base, head):
