@@ -95,7 +95,7 @@ static int want(struct mmlab_knobs *knobs, const char *path, const char *value, 
 	return r;
 }
 
-int mmlab_knobs_apply(struct mmlab_knobs *knobs, const struct mmlab_case *c, char *reason)
+int mmlab_knobs_apply(struct mmlab_knobs *knobs, const struct mmlab_case *c, enum mmlab_status *ret_status, char *reason)
 {
 	bool wanted[MMLAB_MAX_KNOBS] = { false };
 	int r = 0;
@@ -105,9 +105,17 @@ int mmlab_knobs_apply(struct mmlab_knobs *knobs, const struct mmlab_case *c, cha
 			r = want(knobs, c->scenario->axes[i].knob, c->params[i].text, wanted, reason);
 	for (const struct mmlab_knob *k = c->contender->needs.knobs; k && k->path && !r; k++)
 		r = want(knobs, k->path, k->value, wanted, reason);
-	for (size_t i = 0; i < knobs->n && !r; i++)
-		if (!wanted[i])
-			r = set(knobs, i, knobs->knob[i].former);
+	*ret_status = MMLAB_STATUS_SKIPPED;
+	for (size_t i = 0; i < knobs->n && !r; i++) {
+		if (wanted[i])
+			continue;
+		r = set(knobs, i, knobs->knob[i].former);
+		if (r < 0) {
+			*ret_status = MMLAB_STATUS_FAILED;
+			(void)snprintf(reason, MMLAB_REASON_BYTES, "cannot put %.120s back to %.20s: %s",
+				       knobs->knob[i].path, knobs->knob[i].former, strerror(-r));
+		}
+	}
 	return r;
 }
 

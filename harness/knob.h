@@ -34,10 +34,12 @@ int mmlab_knobs_close(struct mmlab_knobs *knobs);
 
 /**
  * mmlab_knobs_apply() - bring all settings to what this case wants
+ * @ret_status: what the case is if that fails: skipped, as it cannot have what it needs; or failed, as another case's
+ *	setting could not be put back
  * @reason: MMLAB_REASON_BYTES; says which file could not be written, and what helps
- * Return: 0, or -errno: the case must be skipped with that reason.
+ * Return: 0, or -errno: the case must not run, for that reason.
  */
-int mmlab_knobs_apply(struct mmlab_knobs *knobs, const struct mmlab_case *c, char *reason);
+int mmlab_knobs_apply(struct mmlab_knobs *knobs, const struct mmlab_case *c, enum mmlab_status *ret_status, char *reason);
 
 /** mmlab_knobs_restore() - put everything back. Return: 0 or the first -errno. */
 int mmlab_knobs_restore(struct mmlab_knobs *knobs);

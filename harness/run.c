@@ -334,12 +334,13 @@ static int run_entry(struct mmlab_run *run, size_t index, struct mmlab_knobs *kn
 	struct mmlab_entry *entry = &run->entries[index];
 	struct mmlab_launch launch = { .c = &entry->c, .effort = o->effort, .timeout_s = o->timeout_s };
 	char reason[MMLAB_REASON_BYTES];
+	enum mmlab_status status;
 	json_t *reply;
 	int r;
 
-	r = mmlab_knobs_apply(knobs, &entry->c, reason);
+	r = mmlab_knobs_apply(knobs, &entry->c, &status, reason);
 	if (r < 0) {
-		mmlab_entry_stop(entry, MMLAB_STATUS_SKIPPED, reason);
+		mmlab_entry_stop(entry, status, reason);
 		return 0;
 	}
 	entry->c.seed = seed;

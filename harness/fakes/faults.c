@@ -4,6 +4,7 @@
  *
  *   FAULT=kill:N    SIGKILL before the N-th call that touches a file which is written
  *   FAULT=ERRNO:N   that call fails with this errno, and so do all after it
+ *   FAULT=ERRNO:N:once  that call alone
  *   FAULT_MEMORY=N        N allocations after the result file is first written there is no more memory
  *   FAULT_CLOCK=BEGIN:STEP  the time of day begins at BEGIN seconds and steps by STEP at each look at it
  *   FAULT_WARNING=TEXT      hwloc writes TEXT to standard error before it looks at the machine, as it may
@@ -24,7 +25,7 @@
 
 static pid_t steering;
 static int fault, calls_left; /* 0: none is to fail */
-static bool wrong_clock, little_memory, has_written;
+static bool once, wrong_clock, little_memory, has_written;
 static long allocations_left;
 static long long now, step;
 
@@ -37,6 +38,7 @@ __attribute__((constructor)) static void begin(int argc, char **argv)
 		return;
 	if (at && sscanf(at, "%15[^:]:%d", kind, &calls_left) == 2) {
 		steering = getpid();
+		once = strstr(at, ":once") != NULL;
 		fault = atoi(kind); /* 0: kill */
 	}
 	if (memory) {
@@ -53,7 +55,7 @@ static bool strikes(void)
 		return false;
 	if (!fault)
 		(void)kill(steering, SIGKILL);
-	calls_left = 1; /* and so does what follows */
+	calls_left = once ? 0 : 1; /* and so does what follows */
 	errno = fault;
 	return true;
 }

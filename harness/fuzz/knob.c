@@ -12,11 +12,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct mmlab_case c = { .scenario = &scenario, .contender = &contender };
 	struct mmlab_knobs kept = { 0 };
 	char reason[MMLAB_REASON_BYTES];
+	enum mmlab_status status;
 	struct fuzz_file file;
 
 	fuzz_file_open(&file, data, size);
 	knobs[0] = (struct mmlab_knob){ file.path, "on" };
-	if (!mmlab_knobs_apply(&kept, &c, reason)) {
+	if (!mmlab_knobs_apply(&kept, &c, &status, reason)) {
 		assert(strnlen(kept.knob[0].former, sizeof(kept.knob[0].former)) < sizeof(kept.knob[0].former));
 		assert(!mmlab_knobs_restore(&kept) && !strcmp(kept.knob[0].current, kept.knob[0].former));
 	}
