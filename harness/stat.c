@@ -36,6 +36,8 @@ static size_t interval_rank(size_t n)
 	double tail = term;                /* P(B <= k - 1) for k = 1 */
 	size_t k = 0;
 
+	if (n > 1000) /* P(B = 0) is soon no number any more, and B is as good as normal */
+		return (size_t)((double)n / 2 - 0.98 * sqrt((double)n));
 	while (tail <= 0.025 && k < n / 2) {
 		k++;
 		term *= (double)(n - k + 1) / (double)k;

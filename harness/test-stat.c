@@ -20,15 +20,18 @@ static void test_known_values(void)
 /* Ranks from the tables of the sign test: n = 6 needs the extremes, n = 10 ranks 2 and 9, n = 25 ranks 8 and 18. */
 static void test_interval(void)
 {
-	double values[25];
+	static double values[2000];
 	struct mmlab_stat stat;
 
-	for (int i = 0; i < 25; i++)
+	for (int i = 0; i < 2000; i++)
 		values[i] = i + 1;
 	assert(mmlab_stat_compute(&stat, values, 5) == 0 && isnan(stat.ci95_lo) && isnan(stat.ci95_hi));
 	assert(mmlab_stat_compute(&stat, values, 6) == 0 && stat.ci95_lo == 1 && stat.ci95_hi == 6);
 	assert(mmlab_stat_compute(&stat, values, 10) == 0 && stat.ci95_lo == 2 && stat.ci95_hi == 9);
 	assert(mmlab_stat_compute(&stat, values, 25) == 0 && stat.ci95_lo == 8 && stat.ci95_hi == 18);
+	/* By the binomial distribution: 469 of 1000, and 956 of 2000. */
+	assert(mmlab_stat_compute(&stat, values, 1000) == 0 && stat.ci95_lo == 469 && stat.ci95_hi == 532);
+	assert(mmlab_stat_compute(&stat, values, 2000) == 0 && stat.ci95_lo == 956 && stat.ci95_hi == 1045);
 }
 
 static void test_single_and_even(void)
