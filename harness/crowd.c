@@ -34,10 +34,11 @@
 #define WAKES_FIRST 1U
 #define WAKES_ALL   2U
 
+#define GATE_FIRST_ONLY 1U
+
 struct shared {
-	atomic_uint gate;
+	atomic_uint gate; /* another value for each step, of which the lowest bit says whom it is for */
 	int step;
-	bool first_only;
 	_Alignas(64) atomic_uint n_left;
 	atomic_int error;
 	atomic_uint culprit;
@@ -84,7 +85,7 @@ static void take_steps(struct mmlab_crowd *crowd, unsigned int number)
 		int r, none = 0;
 
 		seen = wait_at_gate(shared, seen, number ? WAKES_ALL : WAKES_ALL | WAKES_FIRST);
-		if (shared->first_only && number)
+		if ((seen & GATE_FIRST_ONLY) && number)
 			continue;
 		if (shared->step == STEP_END)
 			return;
@@ -172,9 +173,8 @@ static void open_gate(struct mmlab_crowd *crowd, int step, bool first_only)
 	struct shared *shared = crowd->shared;
 
 	shared->step = step; /* NOLINT(clang-analyzer-core.NullDereference): a crowd that was opened has it */
-	shared->first_only = first_only;
 	atomic_store(&shared->n_left, first_only ? 1 : crowd->plan.n);
-	(void)atomic_fetch_add(&shared->gate, 1);
+	atomic_store(&shared->gate, (atomic_load(&shared->gate) & ~GATE_FIRST_ONLY) + 2 + (first_only ? GATE_FIRST_ONLY : 0));
 	(void)futex(&shared->gate, FUTEX_WAKE_BITSET, INT32_MAX, NULL, first_only ? WAKES_FIRST : WAKES_ALL);
 }
 
