@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "access.h"
 #include "buffer.h"
@@ -139,6 +140,8 @@ static int lock_setup(struct mmlab_case *c)
 	l->bytes = l->n_pages * page_bytes;
 	l->touch = !strcmp(mmlab_param_word(c, "touch"), "pages");
 
+	if (prctl(PR_SET_THP_DISABLE, !ops->huge, 0, 0, 0))
+		return mmlab_fail(c, -errno, "prctl(PR_SET_THP_DISABLE)");
 	r = access_open();
 	if (!r)
 		r = map_neighbour(state);

@@ -68,6 +68,7 @@ struct lock_buffer {
  * @lossy:    the content does not outlive the operation
  * @part:     not the operation, but a part of it: exists at touch=none only
  * @unsized:  the size does not matter: exists at LOCK_DEFAULT_SIZE only
+ * @huge:     on transparent huge pages
  * @single:   no other thread is concerned: exists at threads=1 only
  * @buffer:   the module's buffer; NULL for contenders that do without
  * @open:     untimed: a populated buffer, @revoke done
@@ -79,7 +80,7 @@ struct lock_buffer {
  */
 struct lock_ops {
 	enum lock_revokes revokes;
-	bool lazy, lossy, part, unsized, single;
+	bool lazy, lossy, part, unsized, huge, single;
 	const struct lock_buffer *buffer;
 	int (*open)(struct lock *l);
 	int (*grant)(struct lock *l);

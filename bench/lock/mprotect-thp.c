@@ -60,6 +60,7 @@ static const struct mmlab_contender mprotect_thp = {
 	.unfit = mprotect_thp_unfit,
 	.ops = &(const struct lock_ops){
 		.revokes = LOCK_REVOKES_ALL,
+		.huge = true,
 		.open = mprotect_thp_open,
 		.grant = file_grant_access,
 		.revoke = file_revoke_access,
