@@ -140,17 +140,22 @@ const struct mmlab_mmu *mmlab_mmu(const struct mmlab_case *c)
 	return &c->mmu;
 }
 
-uint64_t mmlab_lap(struct mmlab_case *c, const char *metric, uint64_t n)
+void mmlab_lap_took(struct mmlab_case *c, const char *metric, uint64_t n, uint64_t elapsed_ns)
 {
-	uint64_t now = mmlab_now_ns();
-	uint64_t elapsed_ns = now - (c->report->lap_ns ? c->report->lap_ns : c->report->start_ns);
-
 	if (metric) {
 		mmlab_report(c, metric, (double)elapsed_ns / (double)n);
 		if (c->scenario->metrics[require_metric(c, metric)].part)
 			c->report->parts_ns += elapsed_ns;
 	}
 	c->report->lap_ns = mmlab_now_ns(); /* not the time that this took */
+}
+
+uint64_t mmlab_lap(struct mmlab_case *c, const char *metric, uint64_t n)
+{
+	uint64_t now = mmlab_now_ns();
+	uint64_t elapsed_ns = now - (c->report->lap_ns ? c->report->lap_ns : c->report->start_ns);
+
+	mmlab_lap_took(c, metric, n, elapsed_ns);
 	return elapsed_ns;
 }
 

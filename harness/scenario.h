@@ -261,6 +261,9 @@ const struct mmlab_mmu *mmlab_mmu(const struct mmlab_case *c);
  */
 uint64_t mmlab_lap(struct mmlab_case *c, const char *metric, uint64_t n);
 
+/** mmlab_lap_took() - the same where the tasks of the scenario's own, and not the call, tell how long the part was. */
+void mmlab_lap_took(struct mmlab_case *c, const char *metric, uint64_t n, uint64_t elapsed_ns);
+
 /**
  * mmlab_report() - value of one of the scenario's own metrics; only task 0's reports are kept
  * @c:      the case, in observe or verify

@@ -53,7 +53,6 @@ struct thread {
 struct crew {
 	struct faultmix *f;
 	pthread_barrier_t gate;	  /* all threads and the task: into a part, and out of it */
-	pthread_barrier_t worked; /* workers and the task */
 	enum crew_part part;
 	uint64_t first_ns, period_ns, writes, aborts;
 	unsigned int n_threads, n_started;
@@ -312,10 +311,8 @@ static void *thread_main(void *arg)
 			return NULL;
 		if (!t->result)
 			t->result = act(t, crew->part);
-		if (t->role == ROLE_WORKER) {
+		if (t->role == ROLE_WORKER)
 			atomic_fetch_sub(&crew->n_working, 1);
-			(void)pthread_barrier_wait(&crew->worked);
-		}
 		(void)pthread_barrier_wait(&crew->gate);
 	}
 }
@@ -393,23 +390,19 @@ int crew_open(struct crew **ret, struct faultmix *f)
 	crew->writes = mmlab_param(f->c, "writes");
 	crew->aborts = mmlab_param(f->c, "aborts");
 	(void)pthread_barrier_init(&crew->gate, NULL, n + 1);
-	(void)pthread_barrier_init(&crew->worked, NULL, f->n_workers + 1);
 	r = mmlab_map_open(&crew->logs, n * 2 * f->n_ops * sizeof(uint64_t), PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	*ret = crew; /* also when it could not be started: whoever closes it knows */
 	return r ? r : start(crew);
 }
 
-int crew_work(struct crew *crew, enum crew_part part, void (*ended)(struct faultmix *f))
+int crew_work(struct crew *crew, enum crew_part part)
 {
 	crew->part = part;
 	crew->first_ns = mmlab_now_ns() + LEAD_NS;
 	atomic_store(&crew->n_working, crew->f->n_workers);
 	atomic_store(&crew->n_waking, crew->f->n_workers + crew->f->n_mappers);
 	(void)pthread_barrier_wait(&crew->gate);
-	(void)pthread_barrier_wait(&crew->worked);
-	if (ended)
-		ended(crew->f);
 	(void)pthread_barrier_wait(&crew->gate);
 	return result_of(crew);
 }
@@ -482,15 +475,13 @@ long crew_latencies(const struct crew *crew, bool writes, uint64_t **ret)
 
 struct crew *crew_close(struct crew *crew)
 {
-	/* Threads of a crew that is not complete wait at the gate until the process ends, and need it. */
 	if (!crew || crew->n_started < crew->n_threads)
-		return NULL;
+		return crew;
 	crew->part = PART_NONE;
 	(void)pthread_barrier_wait(&crew->gate);
 	for (unsigned int i = 0; i < crew->n_threads; i++)
 		(void)pthread_join(crew->threads[i].id, NULL);
 	(void)pthread_barrier_destroy(&crew->gate);
-	(void)pthread_barrier_destroy(&crew->worked);
 	mmlab_map_close(&crew->logs);
 	free(crew);
 	return NULL;

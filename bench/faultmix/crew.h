@@ -38,10 +38,9 @@ int crew_open(struct crew **ret, struct faultmix *f);
 
 /**
  * crew_work() - let all threads do one part
- * @ended: called when the last worker has ended; mappers and the holder may still be at work
  * Return: 0 or -errno, the first of any thread.
  */
-int crew_work(struct crew *crew, enum crew_part part, void (*ended)(struct faultmix *f));
+int crew_work(struct crew *crew, enum crew_part part);
 
 /** crew_sums() - of a part that is over. */
 void crew_sums(const struct crew *crew, enum crew_part part, struct crew_sums *ret);
@@ -57,5 +56,9 @@ void crew_sums_all(const struct crew *crew, struct crew_sums *ret);
  */
 long crew_latencies(const struct crew *crew, bool writes, uint64_t **ret);
 
-/** crew_close() - end all threads. Return: NULL. */
+/**
+ * crew_close() - end all threads
+ * Return: NULL; or the crew, if not all could be started: those that were wait at the gate until the process ends, and
+ * need all that there is.
+ */
 struct crew *crew_close(struct crew *crew);

@@ -123,7 +123,7 @@ static int faultmix_setup(struct mmlab_case *c)
 {
 	struct faultmix *f = calloc(1, sizeof(*f));
 	const struct faultmix_ops *ops;
-	int r = 0;
+	int r;
 
 	if (!f)
 		return mmlab_fail(c, -ENOMEM, "state");
@@ -135,8 +135,6 @@ static int faultmix_setup(struct mmlab_case *c)
 	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
 		return mmlab_fail(c, -errno, "ruling out huge pages");
 	proof_counts(&f->opened);
-	if (ops->hooked && mmlab_spf_hook(MMLAB_SPF_HOOK_IN, NULL) < 0)
-		return mmlab_fail(c, -errno, "putting the hook in");
 	r = ops->open(f);
 	if (!r)
 		r = each_area(f, ops->map);
@@ -151,22 +149,19 @@ static int faultmix_setup(struct mmlab_case *c)
 	return r ? mmlab_fail(c, r, "starting %u threads", f->n_workers + f->n_mappers) : 0;
 }
 
-static void closed_ended(struct faultmix *f)
-{
-	(void)mmlab_lap(f->c, "closed", 1);
-}
-
 static int faultmix_run(struct mmlab_case *c, uint64_t n)
 {
 	struct faultmix *f = mmlab_state(c);
+	struct crew_sums closed;
 	int r;
 
 	(void)n; /* always one: the scenario does it once */
-	(void)mmlab_lap(c, NULL, 1);
-	r = crew_work(f->crew, CREW_CLOSED, closed_ended);
+	r = crew_work(f->crew, CREW_CLOSED);
+	crew_sums(f->crew, CREW_CLOSED, &closed);
+	mmlab_lap_took(c, "closed", 1, closed.elapsed_ns); /* without the time in which threads wake up */
 	proof_counts(&f->between);
 	if (!r)
-		r = crew_work(f->crew, CREW_OPEN, NULL);
+		r = crew_work(f->crew, CREW_OPEN);
 	proof_counts(&f->after);
 	return r ? mmlab_fail(c, r, "an operation") : 0;
 }
@@ -310,8 +305,9 @@ static void faultmix_teardown(struct mmlab_case *c)
 	if (!f)
 		return;
 	f->crew = crew_close(f->crew);
-	if (faultmix_ops(f)->hooked)
-		(void)mmlab_spf_hook(MMLAB_SPF_HOOK_AUTO, NULL);
+	(void)mmlab_peer_close(&f->neighbour, true);
+	if (f->crew)
+		return;
 	mmlab_map_close(&f->arena);
 	mmlab_map_close(&f->ballast);
 	f->fd = mmlab_close(f->fd);

@@ -14,6 +14,7 @@
 
 #include "libmmlab.h"
 #include "map.h"
+#include "peer.h"
 #include "scenario.h"
 
 struct crew;
@@ -72,6 +73,7 @@ struct faultmix {
 	int fd, source;
 	struct mmlab_map arena, ballast;
 	struct crew *crew;
+	struct mmlab_peer neighbour; /* has a region of the module, if the contender wants one */
 	struct faultmix_counts opened, before, between, after;
 };
 
