@@ -31,7 +31,7 @@ static void *uffd_thread_main(void *arg)
 	while (read(own->r->fd, &msg, sizeof(msg)) == sizeof(msg)) {
 		atomic_fetch_add(&own->n_handled, 1);
 		if (refpage_uffd_copy(own->r, msg.arg.pagefault.address) < 0)
-			break;
+			_exit(EXIT_FAILURE); /* nobody else can wake who touched the page */
 	}
 	return NULL;
 }
