@@ -15,6 +15,8 @@
  * under mmap_lock for writing or when nobody else uses the address space: on
  * 6.1 a fault looks at a table that it has found without looking again.
  */
+#include <linux/hash.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -178,6 +180,7 @@ static int guest_new_despite_signals(struct mshare_host *host,
 	/* One's own does not change. */
 	struct sighand_struct *sighand =
 		rcu_dereference_protected(current->sighand, true);
+	unsigned int notified = no_notify_signal_save();
 	int err;
 
 	clear_thread_flag(TIF_SIGPENDING);
@@ -188,6 +191,7 @@ static int guest_new_despite_signals(struct mshare_host *host,
 	spin_lock_irq(&sighand->siglock);
 	recalc_sigpending();
 	spin_unlock_irq(&sighand->siglock);
+	no_notify_signal_restore(notified);
 	return err;
 }
 
@@ -259,6 +263,30 @@ static vm_fault_t guest_attach(struct mshare_guest *guest, pmd_t *pmd,
 	return VM_FAULT_NOPAGE;
 }
 
+/* Faults without memory, one after the other, of the threads that share a place. */
+static u8 *oom_count(struct mshare_host *host)
+{
+	return &host->n_ooms[hash_ptr(current, MSHARE_OOM_BITS)];
+}
+
+/*
+ * Whoever finds no memory comes again: somebody was killed for it. But what is
+ * touched first is charged to the control group of who made the object, where
+ * nobody may be left to be killed. Then it would come for ever.
+ */
+static vm_fault_t guest_oom(struct mshare_host *host)
+{
+	u8 n = READ_ONCE(*oom_count(host));
+
+	/* Waits until somebody makes room. */
+	if (task_in_memcg_oom(current))
+		return VM_FAULT_OOM;
+	if (n >= MSHARE_OOMS_MAX)
+		return VM_FAULT_SIGBUS;
+	WRITE_ONCE(*oom_count(host), n + 1);
+	return VM_FAULT_OOM;
+}
+
 static vm_fault_t guest_serve(struct vm_fault *vmf, bool write)
 {
 	struct mshare_guest *guest = vmf->vma->vm_private_data;
@@ -275,6 +303,10 @@ static vm_fault_t guest_serve(struct vm_fault *vmf, bool write)
 			ret |= guest_attach(guest, vmf->pmd, host_pmd);
 		else
 			ret |= VM_FAULT_NOPAGE;
+		if (unlikely(READ_ONCE(*oom_count(guest->host))))
+			WRITE_ONCE(*oom_count(guest->host), 0);
+	} else if (ret & VM_FAULT_OOM) {
+		ret = guest_oom(guest->host);
 	}
 	mmap_read_unlock(host_mm);
 	mshare_count(MMLAB_MSHARE_STAT_FAULTS);

@@ -50,6 +50,10 @@ enum mshare_access {
 	MSHARE_N_ACCESS
 };
 
+/* Threads that may find no memory at the same time, and how often in a row. */
+#define MSHARE_OOM_BITS 4
+#define MSHARE_OOMS_MAX 8
+
 /**
  * struct mshare_host - an address space without a process, owner of tables
  * @mm: it maps the object from MSHARE_HOST_START on, and nothing else
@@ -67,6 +71,7 @@ enum mshare_access {
  * @guests_lock: protects @guests against changes; walked under RCU
  * @guests: struct mshare_guest
  * @n_attached: guests' entries that point to tables of @mm
+ * @n_ooms: faults in a row that found no memory, by thread, roughly
  */
 struct mshare_host {
 	struct mm_struct *mm;
@@ -83,6 +88,7 @@ struct mshare_host {
 	spinlock_t guests_lock;
 	struct list_head guests;
 	atomic_long_t n_attached;
+	u8 n_ooms[1 << MSHARE_OOM_BITS];
 };
 
 static inline enum mshare_access mshare_access_of(struct vm_area_struct *vma)

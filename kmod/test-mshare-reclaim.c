@@ -379,6 +379,44 @@ static void out_of_memory(void)
 	group_leave();
 }
 
+/*
+ * The group of who made the object is full, and nobody of it is left to be killed:
+ * who touches more of it is told so, and does not try for ever.
+ */
+static void out_of_memory_of_nobody(void)
+{
+	unsigned char *memory;
+	int status;
+	pid_t pid;
+
+	group_enter();
+	file_write_text("/sys/fs/cgroup/mmlab-mshare/memory.max", "16M");
+	pid = fork_child();
+	if (pid == 0) {
+		fill(share_new(MB(64)), MB(2), 1);
+		_exit(0);
+	}
+	EXPECT_CHILD_OK(pid);
+	file_write_text("/sys/fs/cgroup/cgroup.procs", "0");
+	memory = share_map(NULL, MB(64), RW);
+	EXPECT(is_filled(memory, MB(2), 1));
+	pid = fork_child();
+	if (pid == 0) {
+		fill(memory + MB(2), MB(62), 2);
+		_exit(0);
+	}
+	EXPECT(waitpid(pid, &status, 0) == pid);
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	/* What is there stays, and there is more as soon as there may be. */
+	EXPECT(is_filled(memory, MB(2), 1));
+	file_write_text("/sys/fs/cgroup/mmlab-mshare/memory.max", "max");
+	fill(memory, MB(64), 3);
+	EXPECT(munmap(memory, MB(64)) == 0);
+	EXPECT(unlink(SHARE_PATH) == 0);
+	EXPECT_EQ(check_live_objects(), 0);
+	EXPECT(rmdir(group) == 0);
+}
+
 static const struct mshare_check checks[] = {
 	{ "reclaim-and-swap", reclaim_and_swap_object },
 	{ "reclaim-and-swap-piece", reclaim_and_swap_piece },
@@ -386,6 +424,7 @@ static const struct mshare_check checks[] = {
 	{ "direct-input-output", direct_input_output },
 	{ "touched-then-reclaimed", touched_then_reclaimed },
 	{ "out-of-memory", out_of_memory },
+	{ "out-of-memory-of-nobody", out_of_memory_of_nobody },
 };
 
 int main(int argc, char **argv)
