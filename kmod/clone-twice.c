@@ -35,16 +35,15 @@ static enum page_state pte_state(pte_t pte)
 {
 	if (pte_none(pte))
 		return PAGE_IS_OWN;
-	if (!pte_present(pte) &&
-	    (mmlab_pte_is_swap(pte) || mmlab_migrating_page(pte)))
-		return PAGE_IS_SHARED;
 	if (!pte_present(pte))
-		return PAGE_IS_OWN;
+		return mmlab_pte_is_elsewhere(pte) ? PAGE_IS_SHARED :
+						     PAGE_IS_OWN;
 	return pte_special(pte) ? PAGE_IS_OWN : page_state(pte_page(pte));
 }
 
+/* @ret_next: not changed, or the end of a huge page, all of which is so */
 static enum page_state state_at(struct mm_struct *mm, pmd_t *pmd,
-				unsigned long addr)
+				unsigned long addr, unsigned long *ret_next)
 {
 	enum page_state state;
 	spinlock_t *ptl;
@@ -52,9 +51,10 @@ static enum page_state state_at(struct mm_struct *mm, pmd_t *pmd,
 
 	ptl = pmd_lock(mm, pmd);
 	if (clone_pmd_is_huge(*pmd)) {
-		state = pmd_present(*pmd) ? page_state(pmd_page(*pmd))
-					  : PAGE_IS_SHARED;
+		state = pmd_present(*pmd) ? page_state(pmd_page(*pmd)) :
+					    PAGE_IS_SHARED;
 		spin_unlock(ptl);
+		*ret_next = ALIGN_DOWN(addr, PMD_SIZE) + PMD_SIZE;
 		return state;
 	}
 	spin_unlock(ptl);
@@ -71,12 +71,14 @@ static enum page_state state_at(struct mm_struct *mm, pmd_t *pmd,
  * one that is on its way to another place.
  */
 static int page_unshare(struct vm_area_struct *vma, pmd_t *pmd,
-			unsigned long addr)
+			unsigned long addr, unsigned long *ret_next)
 {
 	for (;;) {
-		enum page_state state = state_at(vma->vm_mm, pmd, addr);
+		enum page_state state;
 		vm_fault_t ret;
 
+		*ret_next = addr + PAGE_SIZE;
+		state = state_at(vma->vm_mm, pmd, addr, ret_next);
 		if (state == PAGE_IS_OWN)
 			return 0;
 		/*
@@ -109,10 +111,10 @@ static int range_unshare(struct vm_area_struct *vma, unsigned long addr,
 		pmd_t *pmd = clone_pmd_find(vma->vm_mm, addr, end, &next);
 
 		cond_resched();
-		if (!pmd)
-			continue;
-		for (; addr < next; addr += PAGE_SIZE) {
-			err = page_unshare(vma, pmd, addr);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		while (pmd && addr < next) {
+			err = page_unshare(vma, pmd, addr, &addr);
 			if (err)
 				return err;
 		}
@@ -125,32 +127,32 @@ int clone_twice_break(struct clone *clone, struct vm_area_struct *vma)
 	struct vm_area_struct *dst = clone->dst_vma;
 	unsigned long start = mmlab_anon_pgoff(dst);
 	unsigned long end = start + vma_pages(dst);
+	unsigned long first = end, last = start;
 	VMA_ITERATOR(vmi, clone->dst_mm, 0);
 	struct vm_area_struct *other;
-	int err;
 
 	if (!MMLAB_HAS_MM_ID)
 		return 0;
-	/* A page has the same offset wherever it is mapped. */
-	for_each_vma(vmi, other)
-	{
-		unsigned long first = mmlab_anon_pgoff(other);
-		unsigned long last = first + vma_pages(other);
+	/*
+	 * A page has the same offset wherever it is mapped. What lies between is
+	 * taken as well: going over it once for each of many would take long.
+	 */
+	for_each_vma(vmi, other) {
+		unsigned long pgoff = mmlab_anon_pgoff(other);
 
 		cond_resched();
 		if (other == dst || !other->anon_vma ||
-		    other->anon_vma->root != dst->anon_vma->root)
+		    other->anon_vma->root != dst->anon_vma->root ||
+		    pgoff >= end || pgoff + vma_pages(other) <= start)
 			continue;
-		first = max(first, start);
-		last = min(last, end);
-		if (first >= last)
-			continue;
-		clone->has_copies = true;
-		err = range_unshare(vma,
-				    vma->vm_start + PFN_PHYS(first - start),
-				    vma->vm_start + PFN_PHYS(last - start));
-		if (err)
-			return err;
+		first = min(first, max(pgoff, start));
+		last = max(last, min(pgoff + vma_pages(other), end));
 	}
-	return 0;
+	if (first >= last)
+		return 0;
+	clone->has_copies = true;
+	/* Who may still write would do so to pages that are copied already. */
+	clone_flush(clone);
+	return range_unshare(vma, vma->vm_start + PFN_PHYS(first - start),
+			     vma->vm_start + PFN_PHYS(last - start));
 }

@@ -154,6 +154,10 @@ static int source_check(struct vm_area_struct *vma)
 		return -EOPNOTSUPP;
 	if (!vma_is_anonymous(vma) && !is_cloneable_file(vma))
 		return -EFAULT;
+	/* Guard pages in what has no page tables of its own would be lost. */
+	if ((vma->vm_flags & MMLAB_VM_MAYBE_GUARD) &&
+	    !vma_is_anonymous(vma) && !vma->anon_vma)
+		return -EFAULT;
 	return 0;
 }
 
@@ -342,6 +346,16 @@ static void clone_undo(const struct clone *clone, struct list_head *uf)
 	clone_count(MMLAB_CLONE_STAT_LEFT, 1);
 }
 
+void clone_flush(struct clone *clone)
+{
+	if (clone->flushed || IS_ENABLED(MMLAB_PLANT_KEEP_WRITABLE))
+		return;
+	mmlab_flush_tlb_mm_range(clone->src_mm, clone->src_addr,
+				 clone->src_addr + clone->bytes);
+	clone_count(MMLAB_CLONE_STAT_FLUSHES, 1);
+	clone->flushed = true;
+}
+
 /* All of it, under both locks. */
 static int clone_run(struct clone *clone, u32 flags, struct list_head *src_uf,
 		     struct list_head *dst_uf)
@@ -363,12 +377,8 @@ static int clone_run(struct clone *clone, u32 flags, struct list_head *src_uf,
 		moved = !err;
 	}
 	/* Unmapping has flushed; else threads may still write to the pages. */
-	if (clone->copied && !moved &&
-	    !IS_ENABLED(MMLAB_PLANT_KEEP_WRITABLE)) {
-		mmlab_flush_tlb_mm_range(clone->src_mm, clone->src_addr,
-					 clone->src_addr + clone->bytes);
-		clone_count(MMLAB_CLONE_STAT_FLUSHES, 1);
-	}
+	if (clone->copied && !moved)
+		clone_flush(clone);
 	if (err) {
 		clone_undo(clone, dst_uf);
 		return err;

@@ -32,6 +32,7 @@
  * @has_copies: some pages were copied, not shared
  * @copied: entries were copied, so that the source's may have lost their right
  *	to write
+ * @flushed: no TLB has that right any more
  */
 struct clone {
 	struct mm_struct *src_mm;
@@ -44,6 +45,7 @@ struct clone {
 	struct mm_struct *staging;
 	bool has_copies;
 	bool copied;
+	bool flushed;
 };
 
 DECLARE_PER_CPU(u64[MMLAB_CLONE_N_STATS], clone_counts);
@@ -74,6 +76,9 @@ int clone_copy_staged(struct clone *clone, struct vm_area_struct *range);
 
 /* Without the locks. */
 void clone_staging_free(struct clone *clone);
+
+/* Takes the right to write from the TLBs of the source's processors, once. */
+void clone_flush(struct clone *clone);
 
 /**
  * clone_ksm_break() - give a VMA pages of its own in place of merged ones

@@ -596,6 +596,15 @@ static inline bool mmlab_pte_is_swap(pte_t pte)
 {
 	return softleaf_is_swap(softleaf_from_pte(pte));
 }
+
+/* A page that is there, but not in memory that everybody can read. */
+static inline bool mmlab_pte_is_elsewhere(pte_t pte)
+{
+	softleaf_t entry = softleaf_from_pte(pte);
+
+	return softleaf_is_swap(entry) || softleaf_is_migration(entry) ||
+	       softleaf_is_device_private(entry);
+}
 #else
 static inline struct page *mmlab_migrating_page(pte_t pte)
 {
@@ -607,6 +616,14 @@ static inline struct page *mmlab_migrating_page(pte_t pte)
 static inline bool mmlab_pte_is_swap(pte_t pte)
 {
 	return !non_swap_entry(pte_to_swp_entry(pte));
+}
+
+static inline bool mmlab_pte_is_elsewhere(pte_t pte)
+{
+	swp_entry_t entry = pte_to_swp_entry(pte);
+
+	return !non_swap_entry(entry) || is_migration_entry(entry) ||
+	       is_device_private_entry(entry);
 }
 #endif
 

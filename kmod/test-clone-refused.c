@@ -7,6 +7,9 @@
 #include <sys/ioctl.h>
 #include <linux/userfaultfd.h>
 
+#ifndef MADV_GUARD_INSTALL /* since Linux 6.13 */
+#define MADV_GUARD_INSTALL 102
+#endif
 #ifndef PR_SET_MDWE
 #define PR_SET_MDWE 65
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
@@ -283,6 +286,53 @@ static void sealed_mapping(void)
 	peer_end(peer);
 }
 
+static long map_memory_file(long addr, long bytes, long flags)
+{
+	int fd = memfd_create("source", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, bytes) != 0 ||
+	    mmap((void *)addr, (size_t)bytes, PROT_READ | PROT_WRITE,
+		 (int)flags | MAP_FIXED_NOREPLACE, fd, 0) != (void *)addr)
+		return -errno;
+	return close(fd);
+}
+
+/* Fork copies them: a clone has them as well, or is refused. */
+static void guard_pages(void)
+{
+	static const int flags[] = { MAP_SHARED, MAP_PRIVATE };
+	char *const file = SOURCE_ADDR + 4 * HUGE;
+	struct peer peer = source_start(BYTES);
+	char *memory;
+
+	if (peer_call(peer, advise, (long)SOURCE_ADDR + (long)PAGE, PAGE,
+		      MADV_GUARD_INSTALL) != 0)
+		SKIP("no guard pages");
+	memory = map(peer, SOURCE_ADDR, BYTES);
+	EXPECT(memory != MAP_FAILED);
+	EXPECT(is_mapped(getpid(), memory));
+	EXPECT(!is_mapped(getpid(), memory + PAGE));
+	EXPECT(is_mapped(getpid(), memory + 2 * PAGE));
+
+	for (size_t i = 0; i < 2; i++) {
+		EXPECT_EQ(peer_call(peer, map_memory_file, (long)file, BYTES,
+				    flags[i]), 0);
+		if (peer_call(peer, advise, (long)file + (long)PAGE, PAGE,
+			      MADV_GUARD_INSTALL) != 0)
+			SKIP("no guard pages in files");
+		EXPECT_FAILS(map(peer, file, BYTES), EFAULT);
+		if (i == 0)
+			EXPECT_EQ(peer_call(peer, unmap_at, (long)file, BYTES,
+					    0), 0);
+	}
+	/* With a page of its own it has tables that are copied. */
+	EXPECT_EQ(peer_call(peer, write_byte, (long)file, 1, 0), 0);
+	memory = map(peer, file, BYTES);
+	EXPECT(memory != MAP_FAILED && *memory == 1);
+	EXPECT(!is_mapped(getpid(), memory + PAGE));
+	peer_end(peer);
+}
+
 /*
  * Programs under uprobes, whose breakpoints must not get into clones.
  */
@@ -456,6 +506,7 @@ static const struct clone_check checks[] = {
 	{ "under-a-key", under_a_key, PLACES_ONE },
 	{ "sealed-file", sealed_file, PLACES_ONE },
 	{ "sealed-mapping", sealed_mapping, PLACES_ONE },
+	{ "guard-pages", guard_pages, PLACES_ONE },
 	{ "program-under-a-uprobe", program_under_a_uprobe, PLACES_ONE },
 	{ "program-made-writable", program_made_writable, PLACES_ONE },
 	{ "writable-and-executable", writable_and_executable, PLACES_ONE },

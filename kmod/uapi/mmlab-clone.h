@@ -121,7 +121,9 @@ enum mmlab_clone_stat {
  *           a file on which programs may be executed (whatever its protection
  *           is, .data included), in a process with breakpoints of uprobes (or
  *           that had some: until it runs into a breakpoint that is none of
- *           theirs, which is when the kernel looks); or, on kernels whose
+ *           theirs, which is when the kernel looks); or a mapping of a file that
+ *           has none of its private pages and may have guard pages (madvise(2),
+ *           MADV_GUARD_INSTALL), which fork(2) copies; or, on kernels whose
  *           large folios know who maps them, pages that had to be copied could
  *           not be read, or were given up by MADV_FREE meanwhile
  *   EOPNOTSUPP  the range is registered with userfaultfd(2) (the proposal's
