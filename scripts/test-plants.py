@@ -48,7 +48,8 @@ class Control:
     failures: int | None = None
 
 
-TABLES_KEPT = r"mmlab:   .*(pgtables_bytes|Bad page|bad p.d)"
+# Usually the first; where the tables were used again before they were freed twice, any other.
+TABLES_KEPT = r"mmlab:   .*(pgtables_bytes|Bad page|bad p.d|\bBUG: |\bWARNING: |\bOops: )"
 WRITES = [(r"not ok.*clone-is-frozen.*went on changing", "clone-is-frozen"),
           (r"not ok.*at-random.*(slot|passes)", "at-random"),
           (r"  failed.*clone: (operation|the module.s counter)", "the proof of clone/clone")]
