@@ -164,6 +164,7 @@ class FaultsTest(unittest.TestCase):
             self.assertIn(os.strerror(errno.EIO), done.stderr + done.stdout + self.reasons())
             self.assert_clean() # the keeper could still write
         self.assertGreater(n, 10)
+        self.assertIn(99, statuses)
         self.assertLessEqual(statuses, {0, 1, 99})
 
     def test_setting_not_put_back(self):
