@@ -63,6 +63,17 @@ int mmlab_peer_open(struct mmlab_peer *ret_peer, struct mmlab_case *c, int (*fn)
 	return 0;
 }
 
+bool mmlab_child_ended(pid_t pid, const char **ret_how, int *ret_code)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+		return false;
+	*ret_how = info.si_code == CLD_EXITED ? "exit status" : "signal";
+	*ret_code = info.si_status;
+	return true;
+}
+
 int mmlab_peer_close(struct mmlab_peer *peer, bool kill_it)
 {
 	pid_t pid = peer->pid;

@@ -32,6 +32,13 @@ int mmlab_peer_open(struct mmlab_peer *ret_peer, struct mmlab_case *c, int (*fn)
 int mmlab_peer_close(struct mmlab_peer *peer, bool kill_it);
 
 /**
+ * mmlab_child_ended() - whether a child of the caller's has ended; it is not reaped
+ * @ret_how: then "exit status" or "signal"
+ * @ret_code: then which
+ */
+bool mmlab_child_ended(pid_t pid, const char **ret_how, int *ret_code);
+
+/**
  * mmlab_pin_peer_thread() - pin the calling thread where the first peer process would be pinned
  * For helper threads (a userfaultfd handler, say) that a contender starts itself. Call it first thing in the thread.
  * Return: 0 or -errno.

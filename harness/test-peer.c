@@ -67,6 +67,35 @@ static void test_results(struct mmlab_case *c)
 	check(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "nothing is left");
 }
 
+/* Until it has ended, and then what it did. */
+static bool ends_so(struct mmlab_case *c, int (*fn)(void *arg), void *arg, const char *how_expected, int code_expected)
+{
+	struct mmlab_peer peer = { 0 };
+	const char *how = NULL;
+	int code = 0;
+
+	if (mmlab_peer_open(&peer, c, fn, arg))
+		return false;
+	while (!mmlab_child_ended(peer.pid, &how, &code))
+		(void)sched_yield();
+	/* It is still there to be reaped. */
+	return !strcmp(how, how_expected) && code == code_expected && mmlab_child_ended(peer.pid, &how, &code) &&
+	       mmlab_peer_close(&peer, false) < 0;
+}
+
+static void test_ended(struct mmlab_case *c)
+{
+	struct mmlab_peer peer = { 0 };
+	int bad = -ENOSPC, signal = SIGUSR1, code;
+	const char *how;
+
+	check(ends_so(c, return_it, &bad, "exit status", ENOSPC), "one that has ended is seen, with its exit status");
+	check(ends_so(c, die, &signal, "signal", SIGUSR1), "so is one that a signal ended");
+	check(!mmlab_peer_open(&peer, c, sleep_forever, forever) && !mmlab_child_ended(peer.pid, &how, &code),
+	      "one that never ends has not ended");
+	check(!mmlab_peer_close(&peer, true), "until it is killed");
+}
+
 static int thread_result;
 
 static void *pin_thread(void *arg)
@@ -164,6 +193,7 @@ int main(void)
 	if (!check(!mmlab_place_new(&place), "load the topology"))
 		return test_status();
 	test_results(&c);
+	test_ended(&c);
 	test_orphan(&c);
 	test_place(&c, place);
 	test_turns(&c, place);

@@ -153,18 +153,21 @@ int clone_operation(struct clone *s, const struct clone_watch *watch)
 	if (s->n_swapped) /* pages that were copied last wait in a list of this CPU, unswappable; advice empties it */
 		(void)madvise(s->neighbours[0].base, s->page_bytes, MADV_COLD);
 	e = clone_source_do(s, CLONE_DO_PREPARE);
+	if (!e && s->n_threads)
+		e = clone_threads_run(s, true);
 	if (e)
 		return e;
-	if (s->n_threads)
-		clone_threads_run(s, true);
 	e = watch && watch->before ? watch->before(s, watch->arg) : 0;
 	faults = clone_faults_now();
 	lap_nobody(s);
 	if (!e)
 		e = live(s, watch);
 	faults = clone_faults_now() - faults;
-	if (s->n_threads)
-		clone_threads_run(s, false);
+	if (s->n_threads) {
+		int stopped = clone_threads_run(s, false);
+
+		e = e ? e : stopped;
+	}
 	if (s->timed) {
 		s->faults += clone_ops(s)->forks ? s->control->child.faults : faults;
 		s->expected += clone_sum_expected(s);

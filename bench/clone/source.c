@@ -191,15 +191,17 @@ static unsigned int tell(struct clone *s, struct clone_line *line, enum clone_de
 	return order;
 }
 
-/* Looks without reaping. */
 static int check_alive(struct clone *s, pid_t pid)
 {
-	siginfo_t info = { 0 };
+	const char *how;
+	int code;
 
-	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
-		return 0;
-	return clone_blame(s, "process %d is dead: %s %d", (int)pid,
-			   info.si_code == CLD_EXITED ? "exit status" : "signal", info.si_status);
+	return mmlab_child_ended(pid, &how, &code) ? clone_blame(s, "process %d is dead: %s %d", (int)pid, how, code) : 0;
+}
+
+int clone_source_check(struct clone *s)
+{
+	return s->source.pid ? check_alive(s, s->source.pid) : 0;
 }
 
 static int order(struct clone *s, struct clone_line *line, enum clone_deed deed, pid_t pid)

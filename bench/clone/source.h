@@ -17,6 +17,9 @@ int clone_source_do(struct clone *s, enum clone_deed deed);
 /** clone_child_open() - fork: the child does what clone_child_do() says; it is ready when this returns. */
 int clone_child_open(struct clone *s);
 
+/** clone_source_check() - Return: 0, or -errno and a reason if it is a process of its own and has ended. */
+int clone_source_check(struct clone *s);
+
 /** clone_child_await() - until the child runs. Return: 0 or -errno. */
 int clone_child_await(struct clone *s);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "place.h"
+#include "source.h"
 
 struct thread {
 	struct clone *s;
@@ -94,13 +95,18 @@ void clone_threads_close(struct clone *s)
 	s->threads = NULL;
 }
 
-void clone_threads_run(struct clone *s, bool on)
+int clone_threads_run(struct clone *s, bool on)
 {
+	int e = 0;
+
 	atomic_store(&s->control->spin, on);
 	if (on)
 		(void)syscall(SYS_futex, &s->control->spin, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
-	while (atomic_load(&s->control->n_spinning) != (on ? s->n_threads : 0))
+	while (!e && atomic_load(&s->control->n_spinning) != (on ? s->n_threads : 0)) {
 		(void)sched_yield();
+		e = clone_source_check(s);
+	}
+	return e;
 }
 
 unsigned int clone_threads_cpus(const struct clone *s)

@@ -11,8 +11,8 @@ int clone_threads_open(struct clone *s);
 /** clone_threads_close() - in the source: end them. */
 void clone_threads_close(struct clone *s);
 
-/** clone_threads_run() - in the task: let them run, or sleep, and wait until all do. */
-void clone_threads_run(struct clone *s, bool on);
+/** clone_threads_run() - in the task: let them run, or sleep, and wait until all do. Return: 0 or -errno. */
+int clone_threads_run(struct clone *s, bool on);
 
 /** clone_threads_cpus() - CPUs that they run on, without the destination's. */
 unsigned int clone_threads_cpus(const struct clone *s);

@@ -63,21 +63,30 @@ int beside_open(struct beside **ret, struct mmlab_case *c)
 	if (r) {
 		beside = beside_close(beside);
 	} else { /* once, so that all it needs is there */
-		beside_run(beside, true);
-		beside_run(beside, false);
+		r = beside_run(beside, true);
+		if (!r)
+			r = beside_run(beside, false);
+		if (r)
+			beside = beside_close(beside);
 	}
 	*ret = beside;
 	return r;
 }
 
-void beside_run(struct beside *beside, bool on)
+int beside_run(struct beside *beside, bool on)
 {
 	struct line *line = beside->line;
+	const char *how;
+	int code;
 
 	atomic_store(&line->on, on);
 	(void)syscall(SYS_futex, &line->on, FUTEX_WAKE, 1, NULL, NULL, 0);
-	while ((atomic_load(&line->cpu) >= 0) != on)
+	while ((atomic_load(&line->cpu) >= 0) != on) {
 		(void)sched_yield();
+		if (mmlab_child_ended(beside->peer.pid, &how, &code))
+			return -ESRCH;
+	}
+	return 0;
 }
 
 const char *beside_missing(const struct beside *beside)

@@ -13,8 +13,8 @@ int beside_open(struct beside **ret, struct mmlab_case *c);
 /** beside_missing() - why there is nothing to measure with it, as static text; or NULL. */
 const char *beside_missing(const struct beside *beside);
 
-/** beside_run() - be busy, or sleep again; returns when it does. */
-void beside_run(struct beside *beside, bool on);
+/** beside_run() - be busy, or sleep again; returns when it does. Return: 0, or -ESRCH if it has ended. */
+int beside_run(struct beside *beside, bool on);
 
 /** beside_progress() - turns of its loop so far. */
 uint64_t beside_progress(const struct beside *beside);

@@ -331,20 +331,24 @@ static int watch_beside(struct fanout *f)
 static int look_beside(struct fanout *f)
 {
 	const char *missing;
-	int r = 0;
+	int r;
 
 	if (is_word(f->c, "place", "all")) {
 		report_no_beside(f, "guests run on all CPUs");
 		return 0;
 	}
-	beside_run(f->beside, true);
+	r = beside_run(f->beside, true);
+	if (r)
+		return mmlab_fail(f->c, r, "the unrelated process has ended");
 	missing = beside_missing(f->beside);
 	if (missing)
 		report_no_beside(f, missing);
 	else
 		r = watch_beside(f);
-	beside_run(f->beside, false);
-	return r;
+	if (r)
+		return r;
+	r = beside_run(f->beside, false);
+	return r ? mmlab_fail(f->c, r, "the unrelated process has ended") : 0;
 }
 
 static int live(struct fanout *f)

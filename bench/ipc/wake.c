@@ -40,11 +40,11 @@ static int check_consumers(struct ipc *p)
 	if (p->control->failed)
 		return -EPIPE;
 	for (unsigned int i = 0; i < p->n_readers; i++) {
-		siginfo_t info = { 0 };
+		const char *how;
+		int code;
 
-		if (!waitid(P_PID, (id_t)p->peers[i].pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid) {
-			(void)ipc_blame(p, "consumer %u is dead: %s %d", i,
-					info.si_code == CLD_EXITED ? "exit status" : "signal", info.si_status);
+		if (mmlab_child_ended(p->peers[i].pid, &how, &code)) {
+			(void)ipc_blame(p, "consumer %u is dead: %s %d", i, how, code);
 			return -EPIPE;
 		}
 	}
