@@ -267,9 +267,11 @@ static long info_try(void)
 	return mmlab_mshare_info(memory, &info);
 }
 
+/* Pages of two tables: more of them would only fail in the same way. */
 static long populate_try(void)
 {
-	return mmlab_mshare_populate(memory, BYTES);
+	return mmlab_mshare_populate(memory + CHUNK_BYTES - 3 * page_bytes,
+				     6 * page_bytes);
 }
 
 static void adopt_new(void)
@@ -520,7 +522,7 @@ static long protect_region_try(void)
 				    PROT_NONE);
 }
 
-static const struct fail_call calls[] = {
+static const struct fail_call name_calls[] = {
 	{ "open that creates", NULL, name_create, name_end },
 	{ "unlink", name_closed, name_remove },
 	{ "ftruncate", name_new, size_by_ftruncate, sized_end },
@@ -530,6 +532,9 @@ static const struct fail_call calls[] = {
 	{ "munmap", used_new, unmap, unmapped_end },
 	{ "read of the range", used_new, read_range, used_end },
 	{ "fsync", used_new, sync_try, used_end },
+};
+
+static const struct fail_call command_calls[] = {
 	{ "MSHARE_PROTECT to none", used_new, protect_none, protect_end },
 	{ "MSHARE_PROTECT to read", used_new, protect_read, protect_end },
 	{ "MSHARE_PROTECT to write", protected_new, protect_write, used_end },
@@ -539,17 +544,26 @@ static const struct fail_call calls[] = {
 	{ "MSHARE_INFO", used_new, info_try, used_end },
 	{ "MSHARE_POPULATE", used_new, populate_try, used_end },
 	{ "MSHARE_ADOPT", adopt_new, adopt_try, adopted_end },
+};
+
+static const struct fail_call part_calls[] = {
 	{ "MSHARE_FILE and mmap", part_new, part_try, part_end },
 	{ "MSHARE_FILE and mmap to read", part_new_to_read, part_try,
 	  part_end },
 	{ "MSHARE_FILE and mmap, one more", part_found, part_try,
 	  part_found_end },
+};
+
+static const struct fail_call region_calls[] = {
 	{ "CREATE_MAPPING of a file", region_new, create_file_try, created_end,
 	  .again = region_again },
 	{ "CREATE_MAPPING of memory", region_new, create_memory_try,
 	  created_end, .again = region_again },
 	{ "UNMAP", region_new, region_unmap_try, region_unmap_end,
 	  .again = region_again },
+};
+
+static const struct fail_call fault_calls[] = {
 	{ "fault to write", mapped_new, write_try, written_end, true },
 	{ "fault to write what was read", write_after_read_new, write_try,
 	  written_end, true },
@@ -599,21 +613,68 @@ static void name_forget(void)
 	(void)unlink(SHARE_PATH);
 }
 
-static void calls_run(void)
+#define CALLS_RUN(calls)                                                      \
+	fail_calls_run(calls, sizeof(calls) / sizeof((calls)[0]), name_forget, \
+		       NULL)
+
+static void names_run(void)
 {
-	fail_calls_run(calls, sizeof(calls) / sizeof(calls[0]), name_forget,
-		       NULL);
+	CALLS_RUN(name_calls);
+}
+
+static void each_call_by_name(void)
+{
+	group_run(names_run);
+}
+
+static void commands_run(void)
+{
+	CALLS_RUN(command_calls);
+}
+
+static void each_command(void)
+{
+	group_run(commands_run);
+}
+
+static void parts_run(void)
+{
+	CALLS_RUN(part_calls);
+}
+
+static void each_call_for_parts_of_files(void)
+{
+	group_run(parts_run);
+}
+
+static void regions_run(void)
+{
+	CALLS_RUN(region_calls);
+}
+
+static void each_change_of_a_region(void)
+{
+	group_run(regions_run);
+}
+
+static void faults_run(void)
+{
+	CALLS_RUN(fault_calls);
 	join();
 }
 
-static void each_call(void)
+static void each_fault(void)
 {
-	group_run(calls_run);
+	group_run(faults_run);
 }
 
 static const struct mshare_check checks[] = {
 	{ "each-call-of-the-file-system", each_call_of_the_file_system },
-	{ "each-call", each_call },
+	{ "each-call-by-name", each_call_by_name },
+	{ "each-command", each_command },
+	{ "each-call-for-parts-of-files", each_call_for_parts_of_files },
+	{ "each-change-of-a-region", each_change_of_a_region },
+	{ "each-fault", each_fault },
 };
 
 int main(int argc, char **argv)
