@@ -28,7 +28,9 @@ static const struct mmlab_mech *const mechs[] = {
 	&mmlab_mshare_mech,
 	&mmlab_clone_mech,
 	&mmlab_spf_mech,
+#if !IS_ENABLED(MMLAB_PLANT_OMIT)
 	&mmlab_arena_mech,
+#endif
 #endif
 };
 

@@ -64,6 +64,7 @@ CONTROLS = [
     Control("leak", "leaks objects", "./test-refpage", [(r"not ok.*live", "the count of live objects")]),
     Control("leak", "leaks objects", "./fuzz --only refpage --rounds 2",
             [(r"not ok - fuzz: something is left after round 0", "the fuzzer")], timeout=60),
+    Control("omit", "lacks a mechanism", "./test-abi", [(r"not ok.*mechanisms-are-there", "test-abi")], timeout=60),
     # What is left in page tables is freed twice: the kernel says so, whether or not it survives that. A death may find no entry
     # attached, and four in a row sometimes do; of 400 most find some.
     Control("keep-attached", "leaves page tables attached", "./test-lockbuf-race 400 killed", [(TABLES_KEPT, "the kernel")], timeout=60),
