@@ -16,7 +16,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MAN = {"mmlab": "docs/man/mmlab.1.rst", "scripts": "docs/man/mmlab-scripts.7.rst"}
 COMMANDS = ("list", "run", "env", "report", "compare", "publish")
 SCRIPTS = ("bench", "test", "crossover", "vm", "kernels", "packages", "libperf", "uplot", "bisect", "build", "scale", "simulate", "clones",
-           "sysroot", "tcg-plugin", "fuzz", "fuzz-kernel", "analyze", "coverage", "stress")
+           "sysroot", "tcg-plugin", "fuzz", "fuzz-kernel", "analyze", "coverage", "stress",
+           "attack", "trinity")
 # Further pages in which a scenario's contenders may be described.
 PAGES = {"refpage": ["refpage-bench"], "refpage-app": ["refpage-bench", "refpage"]}
 OPTION = r"(?<![\w-])(--[a-z][a-z-]*|-[a-zA-Z])(?![\w-])"
