@@ -25,6 +25,22 @@ static inline void group_make(void)
 	EXPECT(mkdir(GROUP, 0755) == 0 || errno == EEXIST);
 }
 
+/* What is charged for what, for whoever wants to know why. */
+static inline void group_print_charges(void)
+{
+	FILE *file = fopen(GROUP_PARENT "/memory.stat", "re");
+	char name[64];
+	long value;
+
+	while (file && fscanf(file, "%63s %ld", name, &value) == 2 &&
+	       strncmp(name, "workingset", 10) != 0)
+		if (value != 0)
+			(void)fprintf(stderr, "# still charged: %s %ld\n",
+				      name, value);
+	if (file)
+		(void)fclose(file);
+}
+
 /*
  * Removes a group without processes. Return: what of its charges stays, in bytes,
  * once nothing can be reclaimed: 0 if all that was charged was freed. That is
@@ -45,6 +61,8 @@ static inline long group_end(void)
 		file_write_text(GROUP_PARENT "/memory.high", "0");
 		bytes = file_read_number(GROUP_PARENT "/memory.current");
 	}
+	if (bytes != 0)
+		group_print_charges();
 	EXPECT(rmdir(GROUP_PARENT) == 0);
 	return bytes;
 }
