@@ -49,6 +49,7 @@ struct job {
 	const void *arg;
 	int result;
 	unsigned int fail_nth;
+	struct mem_cgroup *charged;
 };
 
 static void job_work(struct work_struct *work)
@@ -56,6 +57,7 @@ static void job_work(struct work_struct *work)
 	struct job *job = container_of(work, struct job, work);
 	/* The job that opens the host makes it, and uses it itself. */
 	struct mm_struct *mm = job->host->mm;
+	struct mem_cgroup *own = set_active_memcg(job->charged);
 
 	/* What is to fail for the caller fails here. */
 	(void)mmlab_fail_nth_set(job->fail_nth);
@@ -65,6 +67,7 @@ static void job_work(struct work_struct *work)
 	if (mm)
 		kthread_unuse_mm(mm);
 	job->fail_nth = mmlab_fail_nth_set(0);
+	(void)set_active_memcg(own);
 	complete(&job->done);
 }
 
@@ -76,6 +79,7 @@ static int job_run(struct mshare_host *host,
 
 	INIT_WORK_ONSTACK(&job.work, job_work);
 	init_completion(&job.done);
+	job.charged = get_mem_cgroup_from_mm(current->mm);
 	host->caller = current;
 	host->caller_cred = current_cred();
 	job.fail_nth = mmlab_fail_nth_set(0);
@@ -84,6 +88,7 @@ static int job_run(struct mshare_host *host,
 	if (wait_for_completion_killable(&job.done))
 		wait_for_completion(&job.done);
 	(void)mmlab_fail_nth_set(job.fail_nth);
+	mem_cgroup_put(job.charged);
 	destroy_work_on_stack(&job.work);
 	return job.result;
 }

@@ -417,7 +417,42 @@ static void out_of_memory_of_nobody(void)
 	EXPECT(rmdir(group) == 0);
 }
 
+static long group_bytes(void)
+{
+	return file_read_number("/sys/fs/cgroup/mmlab-mshare/memory.current");
+}
+
+/* What a region's mappings take in the kernel, which a worker makes. */
+static void hosts_are_charged(void)
+{
+	enum { N = 4000, LEAST_OF_ONE = 120 };
+	size_t bytes = (2 * N + 512) * page_bytes / CHUNK_BYTES * CHUNK_BYTES;
+	int file, fd;
+	pid_t pid;
+
+	file = file_new(page_bytes);
+	fd = open(SHARE_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	EXPECT(fd >= 0 && ftruncate(fd, (off_t)bytes) == 0);
+	pid = fork_child();
+	if (pid == 0) {
+		long before;
+
+		group_enter();
+		before = group_bytes();
+		for (size_t i = 0; i < N; i++)
+			EXPECT(region_create_file(fd, 2 * i * page_bytes,
+						  page_bytes, file, 0) == 0);
+		EXPECT(group_bytes() - before >= N * LEAST_OF_ONE);
+		group_leave();
+		_exit(0);
+	}
+	EXPECT_CHILD_OK(pid);
+	EXPECT(close(fd) == 0 && close(file) == 0);
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
 static const struct mshare_check checks[] = {
+	{ "hosts-are-charged", hosts_are_charged },
 	{ "reclaim-and-swap", reclaim_and_swap_object },
 	{ "reclaim-and-swap-piece", reclaim_and_swap_piece },
 	{ "file-on-disk", file_on_disk },
