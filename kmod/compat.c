@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See compat.h: what cannot be an inline function, and the look-ups. */
+#include <linux/file.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/mman.h>
@@ -333,6 +334,16 @@ void __init mmlab_compat_init(void)
 		fault_range_find();
 }
 
+vm_fault_t mmlab_fault_again(struct vm_fault *vmf)
+{
+	struct file *file = get_file(vmf->vma->vm_file);
+
+	mmlab_fault_unlock(vmf);
+	/* Not before this task is on its way back to user mode. */
+	fput(file);
+	return VM_FAULT_RETRY;
+}
+
 static vm_fault_t anon_vma_ensure(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -345,10 +356,8 @@ static vm_fault_t anon_vma_ensure(struct vm_fault *vmf)
 #ifdef CONFIG_PER_VMA_LOCK
 	/* Looking at the neighbours for one to share needs mmap_lock. */
 	if (vmf->flags & FAULT_FLAG_VMA_LOCK) {
-		if (!mmap_read_trylock(vma->vm_mm)) {
-			vma_end_read(vma);
-			return VM_FAULT_RETRY;
-		}
+		if (!mmap_read_trylock(vma->vm_mm))
+			return mmlab_fault_again(vmf);
 	}
 #endif
 	if (static_call(mmlab_anon_vma_prepare)(vma))

@@ -1036,6 +1036,13 @@ static inline void mmlab_fault_unlock(struct vm_fault *vmf)
 	mmap_read_unlock(vmf->vma->vm_mm);
 }
 
+/*
+ * The same, for a mapping of a file of the module's, from its fault handler: what
+ * that returns then. Without a lock nothing else keeps the module until it has
+ * returned.
+ */
+vm_fault_t mmlab_fault_again(struct vm_fault *vmf);
+
 /* Whether a fault holds mmap_lock, not only the lock of its VMA. */
 static inline bool mmlab_fault_has_mmap_lock(const struct vm_fault *vmf)
 {

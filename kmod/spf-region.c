@@ -148,7 +148,7 @@ static int invalidate_start(struct mmu_notifier *notifier,
 	case MMU_NOTIFY_CLEAR:
 	case MMU_NOTIFY_MIGRATE:
 	case MMU_NOTIFY_EXCLUSIVE:
-		/* Entries change under the lock of their table; tables stay. */
+		/* Entries change under the lock of their table. */
 		return 0;
 	case MMU_NOTIFY_PROTECTION_VMA:
 		/* The same by NUMA balancing; mprotect has called .mprotect. */
@@ -276,20 +276,6 @@ static vm_fault_t write_fault(struct vm_fault *vmf)
 	return ret ? ret : VM_FAULT_DONE_COW;
 }
 
-/*
- * Lets go of a fault's lock: it comes again with mmap_lock. Without a lock nothing
- * else keeps the module until this has returned.
- */
-static vm_fault_t fault_again(struct vm_fault *vmf)
-{
-	struct file *file = get_file(vmf->vma->vm_file);
-
-	mmlab_fault_unlock(vmf);
-	/* Not before this task is on its way back to user mode. */
-	fput(file);
-	return VM_FAULT_RETRY;
-}
-
 /* As if it were a write: see fill_read() in refpage.c. */
 static vm_fault_t read_fault(struct vm_fault *vmf)
 {
@@ -299,7 +285,7 @@ static vm_fault_t read_fault(struct vm_fault *vmf)
 	/* To make one would take mmap_lock. */
 	if (unlikely(!READ_ONCE(vmf->vma->anon_vma)) &&
 	    !mmlab_fault_has_mmap_lock(vmf))
-		return fault_again(vmf);
+		return mmlab_fault_again(vmf);
 	ret = mmlab_anon_alloc(vmf, &page);
 	if (ret)
 		return ret;
@@ -351,7 +337,7 @@ static vm_fault_t region_join(struct vm_fault *vmf)
 		spf_count(MMLAB_SPF_STAT_JOINED);
 	mmap_write_unlock(mm);
 put_file:
-	/* See fault_again(). */
+	/* See mmlab_fault_again(). */
 	fput(file);
 	return VM_FAULT_RETRY;
 }
@@ -363,7 +349,7 @@ static vm_fault_t spf_fault(struct vm_fault *vmf)
 
 	if (unlikely(!region) && may_join(vmf))
 		return mmlab_fault_has_mmap_lock(vmf) ? region_join(vmf) :
-							fault_again(vmf);
+							mmlab_fault_again(vmf);
 
 	ret = vmf->flags & FAULT_FLAG_WRITE ? write_fault(vmf) :
 					      read_fault(vmf);
