@@ -154,6 +154,8 @@ static int run_hook(union mmlab_arg *arg, struct mmlab_reply *reply)
 
 	if (set->hook > MMLAB_SPF_HOOK_IN)
 		return -EINVAL;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	if (set->hook == MMLAB_SPF_HOOK_IN && !spf_hook_works)
 		return -EOPNOTSUPP;
 	return spf_hook_set(set->hook, &set->former);

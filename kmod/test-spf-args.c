@@ -91,6 +91,48 @@ static void hook_values_bad(void)
 	EXPECT_EQ(former, MMLAB_SPF_HOOK_AUTO);
 }
 
+/* It is everybody's. */
+static void hook_needs_privilege(void)
+{
+	unsigned int former;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		SKIP("needs root to drop privileges");
+	EXPECT(mmlab_spf_hook(MMLAB_SPF_HOOK_AUTO, NULL) == 0);
+	pid = fork();
+	if (pid == 0) { /* with root's descriptor of the device */
+		EXPECT(setresuid(65534, 65534, 65534) == 0);
+		EXPECT_ERRNO(mmlab_spf_hook(3, NULL), EINVAL);
+		for (unsigned int hook = MMLAB_SPF_HOOK_AUTO;
+		     hook <= MMLAB_SPF_HOOK_IN; hook++)
+			EXPECT_ERRNO(mmlab_spf_hook(hook, NULL), EPERM);
+		_exit(0);
+	}
+	EXPECT_CHILD_OK(pid);
+	EXPECT(mmlab_spf_hook(MMLAB_SPF_HOOK_AUTO, &former) == 0);
+	EXPECT_EQ(former, MMLAB_SPF_HOOK_AUTO);
+}
+
+/* What was asked for has been set all the same. */
+static void hook_cannot_answer(void)
+{
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	struct mmlab_spf_hook_set *arg = mmap(NULL, page_bytes,
+					      PROT_READ | PROT_WRITE,
+					      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned int former;
+
+	EXPECT(arg != MAP_FAILED);
+	arg->size = sizeof(*arg);
+	arg->hook = MMLAB_SPF_HOOK_OUT;
+	EXPECT(mprotect(arg, page_bytes, PROT_READ) == 0);
+	EXPECT_ERRNO(device_call(MMLAB_IOC_SPF_HOOK, arg), EFAULT);
+	EXPECT(mmlab_spf_hook(MMLAB_SPF_HOOK_AUTO, &former) == 0);
+	EXPECT_EQ(former, MMLAB_SPF_HOOK_OUT);
+	EXPECT(munmap(arg, page_bytes) == 0);
+}
+
 static void hold_values_bad(void)
 {
 	struct mmlab_spf_hold arg = { .size = sizeof(arg), .ms = 1 };
@@ -179,6 +221,8 @@ static const struct {
 	{ "create-until-limit", create_until_limit },
 	{ "descriptor-properties", descriptor_properties },
 	{ "hook-values-bad", hook_values_bad },
+	{ "hook-needs-privilege", hook_needs_privilege },
+	{ "hook-cannot-answer", hook_cannot_answer },
 	{ "hold-values-bad", hold_values_bad },
 	{ "hold-from-constant", hold_from_constant },
 	{ "hold-killed", hold_killed },

@@ -157,8 +157,9 @@ enum mmlab_spf_hook {
  * @size: in: sizeof(struct mmlab_spf_hook_set)
  * @flags: in: 0, else EOPNOTSUPP
  * @hook: in: an enum mmlab_spf_hook, for the whole system until the next
- *	call; EINVAL if there is no such value; for IN, EOPNOTSUPP without
- *	MMLAB_SPF_CAP_HOOK, and EBUSY while the mmiotrace tracer is in use
+ *	call; EINVAL if there is no such value; EPERM without CAP_SYS_ADMIN,
+ *	as it is everybody's; for IN, EOPNOTSUPP without MMLAB_SPF_CAP_HOOK,
+ *	and EBUSY while the mmiotrace tracer is in use
  * @former: out: what was set before
  *
  * Putting the hook in or out changes a number; no code is patched. Faults that
