@@ -88,7 +88,7 @@ void range_wait_end(struct range_wait *wait)
 
 struct page *arena_page_new(gfp_t more)
 {
-	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | more);
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | MMLAB_GFP_CLEAR | more);
 
 	if (likely(page)) {
 		arena_count(MMLAB_ARENA_STAT_LIVE_PAGES, 1);

@@ -96,7 +96,7 @@ struct page *lockbuf_page(struct lockbuf *buffer, unsigned long index)
 	if (page)
 		return page;
 
-	page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	page = alloc_page(GFP_KERNEL_ACCOUNT | MMLAB_GFP_CLEAR);
 	if (!page)
 		return NULL;
 

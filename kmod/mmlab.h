@@ -9,11 +9,15 @@
 #ifndef MMLAB_MMLAB_H
 #define MMLAB_MMLAB_H
 
+#include <linux/gfp.h>
 #include <linux/types.h>
 
 #include "uapi/mmlab.h"
 
 struct file;
+
+/* Memory that users get is zero at first; but for a mistake planted. */
+#define MMLAB_GFP_CLEAR (IS_ENABLED(MMLAB_PLANT_KEEP_CONTENTS) ? 0 : __GFP_ZERO)
 
 /* Room for any command's struct; core.c checks each at build time. */
 union mmlab_arg {

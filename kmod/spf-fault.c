@@ -18,6 +18,7 @@
 #include <linux/vmstat.h>
 
 #include "compat.h"
+#include "mmlab.h"
 #include "spf.h"
 
 /* Read by everybody who wants to see a region unused. */
@@ -137,7 +138,7 @@ static __always_inline bool first_touch(struct spf_region *region,
 					struct mm_struct *mm, pmd_t *pmd,
 					unsigned long addr)
 {
-	struct page *page = page_get(mm, __GFP_ZERO);
+	struct page *page = page_get(mm, MMLAB_GFP_CLEAR);
 	spinlock_t *ptl;
 	pte_t *ptep;
 
@@ -300,11 +301,15 @@ unlock:
 	return fallback(MMLAB_SPF_STAT_FALLBACK_PRESENT);
 }
 
-/* spf_busy is set: a live region stays as it is, and so do its page tables. */
+/*
+ * spf_busy is set: a live region stays as it is. A table of entries that is empty
+ * may be taken out all the same since 6.14; it is freed by RCU, for which this
+ * counts as a reader, since it cannot be preempted.
+ */
 static __always_inline bool resolve(struct spf_region *region,
 				    struct mm_struct *mm, unsigned long addr)
 {
-	pmd_t *pmd;
+	pmd_t *pmd, table;
 	pte_t pte;
 
 	if (unlikely(!smp_load_acquire(&region->live)))
@@ -314,10 +319,13 @@ static __always_inline bool resolve(struct spf_region *region,
 		return fallback(MMLAB_SPF_STAT_FALLBACK_DISARMED);
 
 	pmd = mmlab_pmd_walk(mm, addr);
-	if (unlikely(!pmd || pmd_none(*pmd) || pmd_bad(*pmd)))
+	if (unlikely(!pmd))
+		return fallback(MMLAB_SPF_STAT_FALLBACK_TABLE);
+	table = READ_ONCE(*pmd);
+	if (unlikely(pmd_none(table) || pmd_bad(table)))
 		return fallback(MMLAB_SPF_STAT_FALLBACK_TABLE);
 
-	pte = READ_ONCE(*pte_offset_kernel(pmd, addr));
+	pte = READ_ONCE(*pte_offset_kernel(&table, addr));
 	if (likely(pte_none(pte)))
 		return first_touch(region, mm, pmd, addr);
 	if (pte_present(pte))

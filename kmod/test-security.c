@@ -19,6 +19,14 @@
 
 static size_t page_bytes;
 
+/* On this architecture, and not refused on this kernel. */
+static bool is_there(uint32_t mech)
+{
+	uint64_t caps;
+
+	return mmlab_query(mech, &caps) == 0 && caps;
+}
+
 /*
  * A wider mode.
  */
@@ -47,6 +55,18 @@ static void reach_of_nobody(pid_t root, const char *roots)
 				  MMLAB_LOCKBUF_FLUSH_CPUMASK, 0);
 	EXPECT(fd >= 0);
 	EXPECT(close(fd) == 0);
+	if (is_there(MMLAB_MECH_SPF)) {
+		fd = mmlab_spf_create(MMLAB_SPF_SPECULATIVE);
+		EXPECT(fd >= 0);
+		EXPECT(close(fd) == 0);
+		EXPECT_ERRNO(mmlab_spf_hook(MMLAB_SPF_HOOK_OUT, NULL), EPERM);
+	}
+	if (is_there(MMLAB_MECH_ARENA)) {
+		fd = mmlab_arena_create(MB(1), MMLAB_ARENA_TREE,
+					MMLAB_ARENA_PENDING_LIST, 0);
+		EXPECT(fd >= 0);
+		EXPECT(close(fd) == 0);
+	}
 
 	EXPECT_ERRNO(mmlab_lockbuf_create(MB(1), MMLAB_LOCKBUF_WRITER,
 					  MMLAB_LOCKBUF_FLUSH_NONE, 0), EPERM);
@@ -130,10 +150,29 @@ static void ask(const char *what, unsigned long command, void *arg,
 	expect_no_kernel_address(what, arg, bytes);
 }
 
+/* The same, where this mechanism is there; ends the object. */
+static void ask_if_there(uint32_t mech, const char *what, unsigned long command,
+			 void *arg, size_t bytes, const __s32 *fd)
+{
+	if (!is_there(mech))
+		return;
+	ask(what, command, arg, bytes);
+	EXPECT(close(*fd) == 0);
+}
+
+static int file_new(size_t bytes)
+{
+	int fd = memfd_create("security", MFD_CLOEXEC);
+
+	EXPECT(fd >= 0 && ftruncate(fd, (off_t)bytes) == 0);
+	return fd;
+}
+
 static void answers_hold_no_address(void)
 {
 	static const char *const names[] = { "refpage", "lockbuf", "mshare",
-					     "clone" };
+					     "clone", "spf", "arena" };
+	enum { N_NAMES = sizeof(names) / sizeof(names[0]) };
 	struct mmlab_refpage_create refpage = {
 		.size = sizeof(refpage),
 		.content = (uintptr_t)"x",
@@ -144,11 +183,19 @@ static void answers_hold_no_address(void)
 		.flags = MMLAB_LOCKBUF_POPULATE,
 		.flush = MMLAB_LOCKBUF_FLUSH_CPUMASK,
 	};
+	struct mmlab_mshare_file part = {
+		.size = sizeof(part), .prot = PROT_READ, .bytes = MB(2),
+		.file_fd = file_new(MB(2)),
+	};
+	struct mmlab_spf_create spf = { .size = sizeof(spf) };
+	struct mmlab_arena_create arena = { .size = sizeof(arena),
+					    .bytes = MB(1) };
 	char path[64];
 
 	device = open(MMLAB_DEVICE, O_RDWR | O_CLOEXEC);
 	EXPECT(device >= 0);
-	for (uint32_t mech = 0; mech < 4; mech++) {
+	_Static_assert(N_NAMES == MMLAB_MECH_ARENA + 1, "a name for each");
+	for (uint32_t mech = 0; mech < N_NAMES; mech++) {
 		struct mmlab_query query = { .size = sizeof(query),
 					     .mech = mech };
 		uint64_t values[64] = { 0 };
@@ -157,6 +204,9 @@ static void answers_hold_no_address(void)
 			.values = (uintptr_t)values,
 		};
 
+		/* Not on this architecture. */
+		if (mmlab_query(mech, NULL) < 0)
+			continue;
 		ask("QUERY", MMLAB_IOC_QUERY, &query, sizeof(query));
 		ask("STATS", MMLAB_IOC_STATS, &stats, sizeof(stats));
 		expect_no_kernel_address("counters", values, sizeof(values));
@@ -169,16 +219,21 @@ static void answers_hold_no_address(void)
 	ask("LOCKBUF_CREATE", MMLAB_IOC_LOCKBUF_CREATE, &lockbuf,
 	    sizeof(lockbuf));
 	EXPECT(close(refpage.fd) == 0 && close(lockbuf.fd) == 0);
+	ask_if_there(MMLAB_MECH_MSHARE, "MSHARE_FILE", MMLAB_IOC_MSHARE_FILE,
+		     &part, sizeof(part), &part.fd);
+	ask_if_there(MMLAB_MECH_SPF, "SPF_CREATE", MMLAB_IOC_SPF_CREATE, &spf,
+		     sizeof(spf), &spf.fd);
+	ask_if_there(MMLAB_MECH_ARENA, "ARENA_CREATE", MMLAB_IOC_ARENA_CREATE,
+		     &arena, sizeof(arena), &arena.fd);
+	EXPECT(close(part.file_fd) == 0);
 }
 
 static void shared_tables_hold_no_address(void)
 {
 	struct mmlab_mshare_info info = { 0 };
 	char *shared;
-	int fd;
+	int fd = file_new(MB(2));
 
-	fd = memfd_create("security", MFD_CLOEXEC);
-	EXPECT(fd >= 0 && ftruncate(fd, (off_t)MB(2)) == 0);
 	shared = mmlab_mmap_shared_pt(NULL, MB(2), PROT_READ | PROT_WRITE,
 				      MAP_SHARED | MAP_SHARED_PT, fd, 0);
 	if (shared == MAP_FAILED && errno == EOPNOTSUPP)
@@ -190,7 +245,51 @@ static void shared_tables_hold_no_address(void)
 	EXPECT(munmap(shared, MB(2)) == 0);
 }
 
-/* What somebody else wrote is in no new memory. */
+/* All zero; and then not. */
+static void expect_fresh(const char *what, unsigned char *memory, size_t bytes)
+{
+	for (size_t at = 0; at < bytes; at++)
+		if (memory[at])
+			check_end(1, "byte %zu of a new %s is %#x", at, what,
+				  memory[at]);
+	memset(memory, 0xa5, bytes);
+}
+
+static void fresh_arena(void)
+{
+	int fd = mmlab_arena_create(MB(4), MMLAB_ARENA_TREE,
+				    MMLAB_ARENA_PENDING_NONE, 0);
+	unsigned char *memory;
+
+	EXPECT(fd >= 0);
+	memory = mmlab_arena_mmap(fd, MB(4));
+	EXPECT(memory != MAP_FAILED);
+	EXPECT(mmlab_arena_map(fd, 0, MB(4), PROT_READ | PROT_WRITE) == 0);
+	expect_fresh("arena", memory, MB(4));
+	EXPECT(munmap(memory, MB(4)) == 0 && close(fd) == 0);
+}
+
+/* Written first, for reading alone would find the kernel's page of zeroes. */
+static void fresh_region(void)
+{
+	int fd = mmlab_spf_create(MMLAB_SPF_SPECULATIVE);
+	unsigned char *memory;
+
+	EXPECT(fd >= 0);
+	memory = mmap(NULL, MB(4), PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	EXPECT(memory != MAP_FAILED);
+	for (size_t at = 0; at < MB(4); at += page_bytes) {
+		memory[at] = 1;
+		memory[at] = 0;
+	}
+	expect_fresh("region of speculative faults", memory, MB(4));
+	EXPECT(munmap(memory, MB(4)) == 0 && close(fd) == 0);
+}
+
+/*
+ * What somebody else wrote is in no new memory. Most kernels clear all that is
+ * allocated, whoever asks: init_on_alloc=0 makes them not.
+ */
 static void memory_is_fresh(void)
 {
 	for (int i = 0; i < 4; i++) {
@@ -202,13 +301,13 @@ static void memory_is_fresh(void)
 		memory = mmlab_lockbuf_map(fd, MB(4), PROT_READ | PROT_WRITE);
 		EXPECT(memory != MAP_FAILED);
 		EXPECT(mmlab_lockbuf_lock(fd, 0) >= 0);
-		for (size_t at = 0; at < MB(4); at++)
-			if (memory[at])
-				check_end(1, "byte %zu of a new buffer is %#x",
-					  at, memory[at]);
-		memset(memory, 0xa5, MB(4));
+		expect_fresh("buffer", memory, MB(4));
 		EXPECT(mmlab_lockbuf_unlock(fd) == 0);
 		EXPECT(munmap(memory, MB(4)) == 0 && close(fd) == 0);
+		if (is_there(MMLAB_MECH_ARENA))
+			fresh_arena();
+		if (is_there(MMLAB_MECH_SPF))
+			fresh_region();
 	}
 }
 
@@ -251,6 +350,42 @@ static void pay(void)
 	_exit(0);
 }
 
+/* An object of the most bytes is a list of pages that are not there yet. */
+static void pay_for_list(int fd, long before, const char *what)
+{
+	long least = MMLAB_LOCKBUF_MAX_BYTES / (long)page_bytes * 8;
+	long with = file_read_number(GROUP "/memory.current");
+
+	EXPECT(fd >= 0);
+	EXPECT(close(fd) == 0);
+	if (with - before < least)
+		check_end(1, "%s: %ld bytes charged, not %ld", what,
+			  with - before, least);
+	EXPECT(with - file_read_number(GROUP "/memory.current") >=
+	       least - (long)MB(1));
+}
+
+static void pay_for_lists(void)
+{
+	_Static_assert(MMLAB_LOCKBUF_MAX_BYTES == MMLAB_ARENA_MAX_BYTES, "");
+	long before;
+
+	file_write_text(GROUP "/cgroup.procs", "0");
+	before = file_read_number(GROUP "/memory.current");
+	pay_for_list(mmlab_lockbuf_create(MMLAB_LOCKBUF_MAX_BYTES,
+					  MMLAB_LOCKBUF_WRITER,
+					  MMLAB_LOCKBUF_FLUSH_CPUMASK, 0),
+		     before, "a buffer");
+	if (is_there(MMLAB_MECH_ARENA)) {
+		before = file_read_number(GROUP "/memory.current");
+		pay_for_list(mmlab_arena_create(MMLAB_ARENA_MAX_BYTES,
+						MMLAB_ARENA_TREE,
+						MMLAB_ARENA_PENDING_NONE, 0),
+			     before, "an arena");
+	}
+	_exit(0);
+}
+
 /* In the group, with 8 MiB: an error, or the group's own end; never the memory. */
 static void pay_too_much(void)
 {
@@ -258,16 +393,33 @@ static void pay_too_much(void)
 	_exit(populated(MB(64)) < 0 && errno == ENOMEM ? 0 : 1);
 }
 
-static void buffers_are_charged(void)
+static void group_require(void)
 {
-	int status;
-	pid_t pid;
-
 	if (access("/sys/fs/cgroup/cgroup.subtree_control", W_OK) < 0)
 		SKIP("no unified hierarchy of control groups");
 	file_write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
 	if (!group_open())
 		SKIP("no memory controller");
+}
+
+static void lists_are_charged(void)
+{
+	pid_t pid;
+
+	group_require();
+	pid = fork();
+	if (pid == 0)
+		pay_for_lists();
+	EXPECT_CHILD_OK(pid);
+	EXPECT(rmdir(GROUP) == 0);
+}
+
+static void buffers_are_charged(void)
+{
+	int status;
+	pid_t pid;
+
+	group_require();
 	pid = fork();
 	if (pid == 0)
 		pay();
@@ -313,6 +465,7 @@ static const struct {
 	{ "shared-tables-hold-no-address", shared_tables_hold_no_address },
 	{ "memory-is-fresh", memory_is_fresh },
 	{ "buffers-are-charged", buffers_are_charged },
+	{ "lists-are-charged", lists_are_charged },
 };
 
 int main(int argc, char **argv)

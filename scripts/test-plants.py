@@ -65,6 +65,8 @@ CONTROLS = [
     Control("leak", "leaks objects", "./fuzz --only refpage --rounds 2",
             [(r"not ok - fuzz: something is left after round 0", "the fuzzer")], timeout=60),
     Control("omit", "lacks a mechanism", "./test-abi", [(r"not ok.*mechanisms-are-there", "test-abi")], timeout=60),
+    Control("keep-contents", "does not clear new pages", "./test-security memory-is-fresh",
+            [(r"not ok.*memory-is-fresh", "memory-is-fresh")], timeout=60, append="init_on_alloc=0"),
     # What is left in page tables is freed twice: the kernel says so, whether or not it survives that. A death may find no entry
     # attached, and four in a row sometimes do; of 400 most find some.
     Control("keep-attached", "leaves page tables attached", "./test-lockbuf-race 400 killed", [(TABLES_KEPT, "the kernel")], timeout=60),
