@@ -92,17 +92,17 @@ static void moved(void)
 	place = mmap(NULL, 4 * arena_bytes, PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	EXPECT(place != MAP_FAILED);
-	EXPECT(mremap(memory, arena_bytes, arena_bytes, MREMAP_MAYMOVE |
-		      MREMAP_FIXED, place) == MAP_FAILED);
-	EXPECT(mremap(memory, arena_bytes, 2 * arena_bytes, MREMAP_MAYMOVE) ==
-	       MAP_FAILED);
-	EXPECT(mremap(memory, arena_bytes, PAGE_BYTES, 0) == MAP_FAILED);
-	EXPECT(mremap(memory, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE |
-		      MREMAP_FIXED, place) == MAP_FAILED);
-	EXPECT(mremap(memory, 0, arena_bytes, MREMAP_MAYMOVE) == MAP_FAILED);
-	EXPECT(mremap(memory, arena_bytes, arena_bytes, MREMAP_MAYMOVE |
-		      MREMAP_FIXED | 4 /* MREMAP_DONTUNMAP */, place) ==
-	       MAP_FAILED);
+	EXPECT_NO_MREMAP(EINVAL, memory, arena_bytes, arena_bytes,
+			 MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	EXPECT_NO_MREMAP(EFAULT, memory, arena_bytes, 2 * arena_bytes,
+			 MREMAP_MAYMOVE);
+	EXPECT_NO_MREMAP(EINVAL, memory, arena_bytes, PAGE_BYTES, 0);
+	EXPECT_NO_MREMAP(EINVAL, memory, PAGE_BYTES, PAGE_BYTES,
+			 MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	EXPECT_NO_MREMAP(EFAULT, memory, 0, arena_bytes, MREMAP_MAYMOVE);
+	EXPECT_NO_MREMAP(EINVAL, memory, arena_bytes, arena_bytes,
+			 MREMAP_MAYMOVE | MREMAP_FIXED | 4 /* MREMAP_DONTUNMAP */,
+			 place);
 	EXPECT_EQ(check_stat(MMLAB_ARENA_STAT_LIVE_MAPPINGS), 1);
 	expect_intact();
 }
@@ -113,8 +113,9 @@ static void protected(void)
 	EXPECT_ERRNO(mprotect(memory, arena_bytes, PROT_READ), EINVAL);
 	EXPECT_ERRNO(mprotect(memory, arena_bytes, PROT_NONE), EINVAL);
 	EXPECT_ERRNO(mprotect(memory, PAGE_BYTES, PROT_READ), EINVAL);
-	EXPECT(mprotect(memory, arena_bytes,
-			PROT_READ | PROT_WRITE | PROT_EXEC) == -1);
+	EXPECT_ERRNO(mprotect(memory, arena_bytes,
+			PROT_READ | PROT_WRITE | PROT_EXEC),
+		     EACCES);
 	expect_intact();
 }
 

@@ -100,6 +100,10 @@ static void check_end(int status, const char *format, ...)
 				  errno_, strerror(errno_), #error);       \
 	} while (0)
 
+/* A move or a change of size that must fail. */
+#define EXPECT_NO_MREMAP(error, ...) \
+	EXPECT_ERRNO((intptr_t)mremap(__VA_ARGS__), error)
+
 #define SKIP(...) check_end(EXIT_SKIP, __VA_ARGS__)
 
 /* Ends the process that forked for a part of a check. */

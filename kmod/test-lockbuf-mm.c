@@ -218,17 +218,18 @@ static void moved(void)
 		     -1, 0);
 	EXPECT(place != MAP_FAILED);
 	place += CHUNK_BYTES - (uintptr_t)place % CHUNK_BYTES;
-	EXPECT(mremap(memory, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
-		      place) == MAP_FAILED);
-	EXPECT(mremap(memory, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
-		      place + PAGE_BYTES) == MAP_FAILED);
-	EXPECT(mremap(memory, BYTES, 2 * BYTES, MREMAP_MAYMOVE) == MAP_FAILED);
-	EXPECT(mremap(memory, BYTES, CHUNK_BYTES, 0) == MAP_FAILED);
-	EXPECT(mremap(memory, CHUNK_BYTES, CHUNK_BYTES,
-		      MREMAP_MAYMOVE | MREMAP_FIXED, place) == MAP_FAILED);
-	EXPECT(mremap(memory, 0, BYTES, MREMAP_MAYMOVE) == MAP_FAILED);
-	EXPECT(mremap(memory, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED |
-		      4 /* MREMAP_DONTUNMAP */, place) == MAP_FAILED);
+	EXPECT_NO_MREMAP(EINVAL, memory, BYTES, BYTES, MREMAP_MAYMOVE |
+			 MREMAP_FIXED, place);
+	EXPECT_NO_MREMAP(EINVAL, memory, BYTES, BYTES, MREMAP_MAYMOVE |
+			 MREMAP_FIXED, place + PAGE_BYTES);
+	EXPECT_NO_MREMAP(EFAULT, memory, BYTES, 2 * BYTES, MREMAP_MAYMOVE);
+	EXPECT_NO_MREMAP(EINVAL, memory, BYTES, CHUNK_BYTES, 0);
+	EXPECT_NO_MREMAP(EINVAL, memory, CHUNK_BYTES, CHUNK_BYTES,
+			 MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	EXPECT_NO_MREMAP(EFAULT, memory, 0, BYTES, MREMAP_MAYMOVE);
+	EXPECT_NO_MREMAP(EINVAL, memory, BYTES, BYTES,
+			 MREMAP_MAYMOVE | MREMAP_FIXED | 4 /* MREMAP_DONTUNMAP */,
+			 place);
 	EXPECT_EQ(check_stat(MMLAB_LOCKBUF_STAT_LIVE_MAPPINGS), 1);
 	expect_intact();
 }
@@ -251,9 +252,9 @@ static void moved_by_gib(void)
 	EXPECT(to != MAP_FAILED);
 	to += gib - (uintptr_t)to % gib;
 	for (int i = 0; i < 3; i++) {
-		EXPECT(mremap(from, 2 * gib, 2 * gib, MREMAP_MAYMOVE |
-			      MREMAP_FIXED, to + i * PAGE_BYTES) ==
-		       MAP_FAILED);
+		EXPECT_NO_MREMAP(EINVAL, from, 2 * gib, 2 * gib,
+				 MREMAP_MAYMOVE | MREMAP_FIXED,
+				 to + i * PAGE_BYTES);
 		if (!owned) {
 			EXPECT_EQ(access_signal(from, false), SIGSEGV);
 			lock(big);
@@ -272,8 +273,8 @@ static void protected(void)
 	EXPECT_ERRNO(mprotect(memory, BYTES, PROT_READ), EINVAL);
 	EXPECT_ERRNO(mprotect(memory, BYTES, PROT_NONE), EINVAL);
 	EXPECT_ERRNO(mprotect(memory, CHUNK_BYTES, PROT_READ), EINVAL);
-	EXPECT(mprotect(memory, BYTES, PROT_READ | PROT_WRITE | PROT_EXEC) ==
-	       -1);
+	EXPECT_ERRNO(mprotect(memory, BYTES, PROT_READ | PROT_WRITE | PROT_EXEC),
+		     EACCES);
 	EXPECT(syscall(SYS_pkey_mprotect, memory, (size_t)BYTES, PROT_READ,
 		       -1) == -1);
 	expect_intact();

@@ -51,14 +51,6 @@ static void fs_is_flat(void)
 	EXPECT(close(fd) == 0);
 }
 
-/* A mapping that must fail. */
-#define EXPECT_NO_MMAP(error, ...)                                  \
-	do {                                                        \
-		errno = 0;                                          \
-		EXPECT_EQ((intptr_t)mmap(__VA_ARGS__), -1);         \
-		EXPECT_EQ(errno, error);                            \
-	} while (0)
-
 static void fs_first_mapping_fixes_range(void)
 {
 	enum { RW = PROT_READ | PROT_WRITE };

@@ -53,6 +53,14 @@ static inline pid_t fork_child(void)
 	return pid;
 }
 
+/* A mapping that must fail. */
+#define EXPECT_NO_MMAP(error, ...)                                  \
+	do {                                                        \
+		errno = 0;                                          \
+		EXPECT_EQ((intptr_t)mmap(__VA_ARGS__), -1);         \
+		EXPECT_EQ(errno, error);                            \
+	} while (0)
+
 /* A new object by name, mapped for writing where it fits. */
 static inline unsigned char *share_new(size_t bytes)
 {

@@ -93,9 +93,8 @@ static void moved(void)
 	/* Smaller, but not larger. */
 	EXPECT(mremap(memory, 8 * PAGE_BYTES, 4 * PAGE_BYTES, 0) == memory);
 	EXPECT_EQ(access_signal(memory + 4 * PAGE_BYTES, true), SIGSEGV);
-	errno = 0;
-	EXPECT(mremap(memory, 4 * PAGE_BYTES, 8 * PAGE_BYTES,
-		      MREMAP_MAYMOVE) == MAP_FAILED);
+	EXPECT_ERRNO((intptr_t)mremap(memory, 4 * PAGE_BYTES, 8 * PAGE_BYTES,
+				      MREMAP_MAYMOVE), EFAULT);
 	EXPECT_EQ(look(memory), 17);
 }
 

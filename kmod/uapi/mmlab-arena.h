@@ -24,8 +24,8 @@
  *
  * munmap(2) of the whole mapping is allowed: ranges and contents stay with the
  * arena and can be mapped again. They go with its last descriptor and mapping.
- * Refused: partial munmap, mprotect(2), mremap(2), and madvise(2) with advice
- * that would drop or populate pages. A child of fork(2) does not inherit the
+ * Refused, with EINVAL: partial munmap, mprotect(2) (EACCES for execution),
+ * mremap(2) (EFAULT if it would become longer), and madvise(2) with advice that would drop or populate pages. A child of fork(2) does not inherit the
  * mapping. Whoever has the descriptor can give commands.
  */
 #ifndef MMLAB_UAPI_ARENA_H

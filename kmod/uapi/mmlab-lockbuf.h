@@ -24,8 +24,8 @@
  *
  * Access without the right to is SIGSEGV, and EFAULT from system calls; access
  * beyond the buffer's size is SIGBUS. munmap(2) of a whole mapping releases what
- * the process owned. Refused: partial munmap, mprotect(2), mremap(2), and
- * madvise(2) with advice that would drop, move or populate pages, or change what
+ * the process owned. Refused, with EINVAL: partial munmap, mprotect(2) (EACCES
+ * for execution), mremap(2) (EFAULT if it would become longer), and madvise(2) with advice that would drop, move or populate pages, or change what
  * fork or a core dump does with them. A child of fork(2) does not inherit the
  * mapping; it may make its own.
  */

@@ -14,14 +14,18 @@
  *
  *   EINVAL  mmap: private, executable or not readable; another offset, length
  *           or alignment
+ *   EPERM   mmap: executable, where the kernel itself lets nobody execute
+ *           what is in a file that no file system has
  *   EACCES  mmap: PROT_WRITE on a descriptor for reading
  *
  * Mappings that may write share one set of tables, those that may only read
  * another. A child of fork(2) inherits the mapping, and its share in the tables.
  *
- * Refused, with EINVAL: partial munmap, mprotect(2) (see MSHARE_PROTECT),
- * mremap(2), and madvise(2) with the advice that would drop or merge pages.
- * mlock(2) has no effect. Pages that were touched serve as futexes and as
+ * Refused, with EINVAL: partial munmap, mprotect(2) (see MSHARE_PROTECT; EACCES
+ * for access that a mapping may never have), mremap(2) (EFAULT if it would
+ * become longer), and madvise(2) with the advice that would drop or merge pages
+ * (MADV_REMOVE: EOPNOTSUPP for a file of msharefs, EACCES for a mapping that may
+ * only read). mlock(2) has no effect. Pages that were touched serve as futexes and as
  * buffers of direct input and output; others fail with EFAULT there, also
  * those that reclaim has taken since. ptrace(2) and /proc/PID/mem work;
  * process_vm_readv(2) fails with EFAULT. The pages are in nobody's RSS.
@@ -213,6 +217,8 @@ struct mmlab_mshare_info {
  *   EINVAL  not a file of msharefs; no multiple of MMLAB_MSHARE_ALIGN; not
  *           exactly one shared writable mapping of something adoptable
  *   EEXIST  the file has a range already
+ *   EPERM   a seal of the memory forbids it now
+ *   and what mmap(2) of the mapped file gives
  */
 struct mmlab_mshare_adopt {
 	__u32 size;
@@ -251,6 +257,7 @@ struct mmlab_mshare_populate {
  *
  *   EINVAL      the size is no such multiple, or there is one already (the first
  *               mapping gives one, too); fallocate: another offset
+ *   ENOMEM      it is larger than an address space
  *   EOPNOTSUPP  fallocate: another mode
  *
  * Files and memory are mapped into a region by commands of its own, and thereby

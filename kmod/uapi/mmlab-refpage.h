@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * Reference pages.
+ * Reference pages: a descriptor, whose mappings begin with one pattern in each
+ * page, copied when it is written to. mmap(2) of it:
+ *
+ *   EINVAL  MAP_SHARED
+ *   EACCES  shared and writable
+ *   EPERM   executable, where the kernel itself lets nobody execute what is in
+ *           a file that no file system has
  */
 #ifndef MMLAB_UAPI_REFPAGE_H
 #define MMLAB_UAPI_REFPAGE_H

@@ -23,7 +23,8 @@
  *   ENFILE      the system's limit of open files was reached
  *
  * and from open(2): EACCES for a caller whom the file mode excludes (0600,
- * root), ENOENT or ENXIO without the module.
+ * root), EPERM in a kernel that is locked down, ENOENT or ENXIO without the
+ * module.
  *
  * A command that fails has created nothing that lasts. It may have counted an
  * attempt, or have written part of an array that it could not finish.

@@ -287,9 +287,10 @@ int mmlab_spf_create(unsigned int mode);
  * @hook: an enum mmlab_spf_hook, for the whole system
  * @ret_former: what was set before, or NULL; written on success only
  *
- * Return: 0, or -1 with errno: EINVAL; EOPNOTSUPP for MMLAB_SPF_HOOK_IN where
- * the kernel or the module's parameter does not allow it, EBUSY while the
- * mmiotrace tracer is in use; ENOSYS, EACCES.
+ * Return: 0, or -1 with errno: EINVAL; EPERM without CAP_SYS_ADMIN, as it is
+ * everybody's; EOPNOTSUPP for MMLAB_SPF_HOOK_IN where the kernel or the
+ * module's parameter does not allow it, EBUSY while the mmiotrace tracer is in
+ * use; ENOSYS, EACCES.
  */
 int mmlab_spf_hook(unsigned int hook, unsigned int *ret_former);
 
