@@ -321,7 +321,9 @@ static void walk_races_exit(void (*walk)(unsigned char *memory, unsigned int i))
 		}
 		_exit(0);
 	}
-	for (unsigned int round = 0; round < n_rounds; round++) {
+	/* Until both ran: a busy machine lets the other wait. */
+	for (unsigned int round = 0;
+	     round < n_rounds || !atomic_load(&words->n_done); round++) {
 		pid_t pid = fork_child();
 
 		if (pid == 0) {
@@ -345,7 +347,6 @@ static void walk_races_exit(void (*walk)(unsigned char *memory, unsigned int i))
 	}
 	atomic_store(&words->stop, true);
 	EXPECT_CHILD_OK(flusher);
-	EXPECT(atomic_load(&words->n_done) > 0);
 	region_close();
 }
 
