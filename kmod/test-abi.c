@@ -11,6 +11,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "test-files.h"
+
 static int device;
 static size_t page_bytes;
 
@@ -417,6 +419,56 @@ static void library_without_descriptors(void)
 	EXPECT_ERRNO(refpage_create("x", 1, 0), EMFILE);
 }
 
+/* Root may open more, so this is asked by another, who has the device. */
+static void expect_no_files(void)
+{
+	int writer = -1;
+
+	EXPECT(mmlab_query(MMLAB_MECH_REFPAGE, NULL) == 0);
+	if (offered & 1ULL << MMLAB_MECH_LOCKBUF) {
+		writer = mmlab_lockbuf_create(1, MMLAB_LOCKBUF_WRITER,
+					      MMLAB_LOCKBUF_FLUSH_ALL, 0);
+		EXPECT(writer >= 0);
+	}
+	/* More than the processors count on their own. */
+	for (int i = 0; i < 400; i++)
+		EXPECT(open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0);
+	EXPECT(setresuid(65534, 65534, 65534) == 0);
+	EXPECT_ERRNO(refpage_create("x", 1, 0), ENFILE);
+	if (writer >= 0) {
+		EXPECT_ERRNO(mmlab_lockbuf_create(1, MMLAB_LOCKBUF_WRITER,
+						  MMLAB_LOCKBUF_FLUSH_ALL, 0),
+			     ENFILE);
+		EXPECT_ERRNO(mmlab_lockbuf_reader(writer), ENFILE);
+	}
+	if (offered & 1ULL << MMLAB_MECH_SPF)
+		EXPECT_ERRNO(mmlab_spf_create(MMLAB_SPF_NORMAL), ENFILE);
+	if (offered & 1ULL << MMLAB_MECH_ARENA)
+		EXPECT_ERRNO(mmlab_arena_create(1 << 20, 0, 0, 0), ENFILE);
+	_exit(0);
+}
+
+static void system_without_files(void)
+{
+	static const char path[] = "/proc/sys/fs/file-max";
+	long before;
+	pid_t pid;
+	int status;
+
+	if (geteuid() != 0)
+		SKIP("needs root to set %s", path);
+	before = setting_write(path, 1);
+	pid = fork();
+	if (pid == 0)
+		expect_no_files();
+	status = check_wait(pid);
+	/* It is everybody's: it goes back whatever happened. */
+	(void)setting_write(path, before);
+	if (status != 0)
+		_exit(status);
+	EXPECT_EQ(check_live_objects(), 0);
+}
+
 static void debugfs_is_private(void)
 {
 	static const char path[] = "/sys/kernel/debug/mmlab/refpage";
@@ -469,6 +521,7 @@ int main(void)
 		  library_survives_closed_descriptors);
 	check_run("library-without-descriptors", NULL,
 		  library_without_descriptors);
+	check_run("system-without-files", NULL, system_without_files);
 	check_run("debugfs-is-private", NULL, debugfs_is_private);
 	return check_finish();
 }

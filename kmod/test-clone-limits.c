@@ -16,24 +16,6 @@ static void address_space_limit(void)
 	peer_end(peer);
 }
 
-/* Writes a setting and returns what it was. */
-static long setting_write(const char *path, long value)
-{
-	char text[32];
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	ssize_t n;
-
-	EXPECT(fd >= 0);
-	n = read(fd, text, sizeof(text) - 1);
-	EXPECT(n > 0);
-	text[n] = '\0';
-	/* A write is heeded only at the start. */
-	EXPECT(lseek(fd, 0, SEEK_SET) == 0);
-	EXPECT(dprintf(fd, "%ld", value) > 0);
-	EXPECT(close(fd) == 0);
-	return strtol(text, NULL, 10);
-}
-
 static void mapping_limit(void)
 {
 	struct peer peer = source_start(BYTES);

@@ -33,6 +33,24 @@ static inline long file_read_number(const char *path)
 	return strtol(text, NULL, 10);
 }
 
+/* Of the system, so whoever changes it puts back what this returns. */
+static inline long setting_write(const char *path, long value)
+{
+	char text[32];
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	ssize_t n;
+
+	EXPECT(fd >= 0);
+	n = read(fd, text, sizeof(text) - 1);
+	EXPECT(n > 0);
+	text[n] = '\0';
+	/* A write is heeded only at the start. */
+	EXPECT(lseek(fd, 0, SEEK_SET) == 0);
+	EXPECT(dprintf(fd, "%ld", value) > 0);
+	EXPECT(close(fd) == 0);
+	return strtol(text, NULL, 10);
+}
+
 /* A field of /proc/PID/smaps for the VMA that contains the address, in kB. */
 static inline long smaps_kb_of(pid_t pid, const void *address, const char *field)
 {

@@ -181,6 +181,34 @@ static void size_too_large(void)
 	EXPECT(unlink(SHARE_PATH) == 0);
 }
 
+/* Differences of access cost mappings of the object: two for each page here. */
+static void differences_too_many(void)
+{
+	enum { MAX = 65530 / 2 };
+	unsigned char *memory = share_new(MB(272));
+	unsigned int n = 0;
+
+	while (n <= MAX && mmlab_mshare_protect(memory + 2 * n * page_bytes,
+						page_bytes, PROT_READ) == 0)
+		n++;
+	EXPECT_EQ(errno, ENOMEM);
+	EXPECT(n > MAX - 100 && n < MAX);
+	/* Access can be taken all the same, even in the midst of one. */
+	EXPECT(mmlab_mshare_protect(memory + MB(271), page_bytes, PROT_NONE) ==
+	       0);
+	EXPECT_EQ(access_signal(memory + MB(271), false), SIGSEGV);
+	EXPECT_EQ(access_signal(memory + 2 * page_bytes, false), 0);
+	EXPECT_EQ(access_signal(memory + 2 * page_bytes, true), SIGSEGV);
+	EXPECT_EQ(access_signal(memory + page_bytes, true), 0);
+	/* As can the differences. */
+	EXPECT_ERRNO(mmlab_mshare_protect(memory, page_bytes, RW), ENOMEM);
+	EXPECT(mmlab_mshare_protect(memory, MB(272), PROT_NONE) == 0);
+	EXPECT(mmlab_mshare_protect(memory, MB(272), RW) == 0);
+	EXPECT_EQ(access_signal(memory, true), 0);
+	EXPECT(munmap(memory, MB(272)) == 0);
+	EXPECT(unlink(SHARE_PATH) == 0);
+}
+
 static const struct mshare_check checks[] = {
 	{ "adopt-bad", adopt_bad },
 	{ "reserved-bad", reserved_bad },
@@ -188,6 +216,7 @@ static const struct mshare_check checks[] = {
 	{ "mremap-errors", mremap_errors },
 	{ "mprotect-and-madvise-errors", mprotect_and_madvise_errors },
 	{ "size-too-large", size_too_large },
+	{ "differences-too-many", differences_too_many },
 };
 
 int main(int argc, char **argv)

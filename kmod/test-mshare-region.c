@@ -228,18 +228,10 @@ static void sealed_pieces(void)
 	EXPECT(unlink(SHARE_PATH) == 0);
 }
 
-static void max_map_count_set(int n)
-{
-	FILE *file = fopen("/proc/sys/vm/max_map_count", "we");
-
-	EXPECT(file);
-	EXPECT(fprintf(file, "%d", n) > 0);
-	EXPECT(fclose(file) == 0);
-}
-
 /* However many pieces: access can be taken back, and the region changes again. */
 static void unmap_at_the_limit(void)
 {
+	static const char map_limit[] = "/proc/sys/vm/max_map_count";
 	enum { LIMIT = 200, BYTES = 8 << 20 };
 	int fd = region_new(BYTES), file = piece_new(BYTES, 1);
 	unsigned char *memory, *reader;
@@ -251,13 +243,13 @@ static void unmap_at_the_limit(void)
 	if (pid != 0) {
 		int status = check_wait(pid);
 
-		max_map_count_set(65530);
+		(void)setting_write(map_limit, 65530);
 		EXPECT(unlink(SHARE_PATH) == 0);
 		_exit(status);
 	}
 	memory = region_map(fd, BYTES, RW);
 	reader = region_map(fd, BYTES, PROT_READ);
-	max_map_count_set(LIMIT);
+	(void)setting_write(map_limit, LIMIT);
 	while (region_create_file(fd, end, page_bytes, file, end) == 0)
 		end += 2 * page_bytes;
 	EXPECT_EQ(errno, ENOMEM);
@@ -269,7 +261,7 @@ static void unmap_at_the_limit(void)
 	}
 
 	/* It may fail, yet nobody has access. */
-	max_map_count_set(LIMIT / 2);
+	(void)setting_write(map_limit, LIMIT / 2);
 	EXPECT_ERRNO(region_unmap(fd, 0, page_bytes), ENOMEM);
 	EXPECT_EQ(access_signal(memory, false), SIGSEGV);
 	EXPECT_EQ(access_signal(reader, false), SIGSEGV);
@@ -281,7 +273,7 @@ static void unmap_at_the_limit(void)
 	}
 
 	/* Nothing of that stays. */
-	max_map_count_set(65530);
+	(void)setting_write(map_limit, 65530);
 	EXPECT(region_unmap(fd, 0, page_bytes) == 0);
 	EXPECT(region_create_file(fd, 0, BYTES, file, 0) == 0);
 	EXPECT_EQ(memory[0], 1);

@@ -133,6 +133,32 @@ static void hook_cannot_answer(void)
 	EXPECT(munmap(arg, page_bytes) == 0);
 }
 
+/* Loaded with spf_hook=0, or not to be had here: speculation is as normal. */
+static void hook_absent(void)
+{
+	uint64_t before[CHECK_MAX_STATS];
+	unsigned char *memory;
+
+	if (hook_works())
+		SKIP("the hook is there");
+	EXPECT(!(capabilities() & MMLAB_SPF_CAP_COPY));
+	EXPECT_ERRNO(mmlab_spf_hook(MMLAB_SPF_HOOK_IN, NULL), EOPNOTSUPP);
+	if (!(capabilities() & MMLAB_SPF_CAP_REGIONS))
+		return;
+	mode = MMLAB_SPF_SPECULATIVE;
+	check_stats(before);
+	memory = region(TABLE_BYTES);
+	for (int i = 0; i < 8; i++)
+		memory[i * PAGE_BYTES] = 1;
+	EXPECT_SINCE(before, NORMAL, 8);
+	EXPECT_SINCE(before, FIRST_TOUCH, 0);
+	EXPECT_SINCE(before, ARMED, 0);
+	EXPECT_SINCE(before, HOOK_IN, 0);
+	EXPECT_EQ(check_stat(MMLAB_SPF_STAT_LIVE_REGIONS), 0);
+	EXPECT_EQ(check_stat(MMLAB_SPF_STAT_HOOKED), 0);
+	EXPECT(munmap(memory, TABLE_BYTES) == 0);
+}
+
 static void hold_values_bad(void)
 {
 	struct mmlab_spf_hold arg = { .size = sizeof(arg), .ms = 1 };
@@ -223,6 +249,7 @@ static const struct {
 	{ "hook-values-bad", hook_values_bad },
 	{ "hook-needs-privilege", hook_needs_privilege },
 	{ "hook-cannot-answer", hook_cannot_answer },
+	{ "hook-absent", hook_absent },
 	{ "hold-values-bad", hold_values_bad },
 	{ "hold-from-constant", hold_from_constant },
 	{ "hold-killed", hold_killed },
