@@ -107,7 +107,7 @@ bool fuzz_live_left(FILE *file)
 	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 	uint64_t values[64], left = 1;
 
-	for (int i = 0; left != 0 && i < 500; i++) {
+	for (int i = 0; left != 0 && i < 12000; i++) {
 		if (i > 0)
 			(void)nanosleep(&pause, NULL);
 		left = 0;
@@ -116,7 +116,7 @@ bool fuzz_live_left(FILE *file)
 				continue;
 			for (unsigned int n = 0; n < n_live[m]; n++) {
 				left += values[n];
-				if (i == 499 && values[n])
+				if (i == 11999 && values[n])
 					fprintf(file, "%s: counter %u is %llu, not 0\n",
 						fuzz_group_names[m + 1], n,
 						(unsigned long long)values[n]);

@@ -406,12 +406,13 @@ static void threads_start(pthread_t threads[N_THREADS])
 	for (unsigned int i = 0; i < N_THREADS - 1; i++)
 		EXPECT(pthread_create(&threads[i], NULL, overlap_until_stopped,
 				      (void *)(uintptr_t)(i + 1)) == 0);
+	/* A busy machine lets them wait: what follows is to meet them. */
+	while (!atomic_load(&n_done))
+		(void)sched_yield();
 }
 
 static void threads_end(pthread_t threads[N_THREADS])
 {
-	while (!atomic_load(&n_done))
-		(void)sched_yield();
 	atomic_store(&stop, true);
 	for (unsigned int i = 0; i < N_THREADS - 1; i++)
 		EXPECT(pthread_join(threads[i], NULL) == 0);

@@ -39,11 +39,9 @@ static void ksm_run(void)
 	if (access("/sys/kernel/mm/ksm/smart_scan", W_OK) == 0)
 		file_write_text("/sys/kernel/mm/ksm/smart_scan", "0");
 	file_write_text("/sys/kernel/mm/ksm/run", "1");
-	for (int i = 0; i < 1000; i++) {
+	/* However long: its thread waits for all others. */
+	while (file_read_number(scans) < before + 4)
 		(void)usleep(10 * 1000);
-		if (file_read_number(scans) >= before + 4)
-			break;
-	}
 }
 
 static void merged_pages(void)

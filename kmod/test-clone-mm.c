@@ -185,6 +185,19 @@ static void swap_needed(void)
 		SKIP("no zram");
 }
 
+/* Not what another processor has just made, and keeps in its list for a while. */
+static long swap_out(struct peer peer, size_t bytes, long more_than)
+{
+	long n;
+
+	do {
+		EXPECT_EQ(peer_call(peer, advise, (long)SOURCE_ADDR,
+				    (long)bytes, MADV_PAGEOUT), 0);
+		n = smaps_kb_of(peer.pid, SOURCE_ADDR, "Swap") / 4;
+	} while (n <= more_than);
+	return n;
+}
+
 /* A clone of what is in swap reads nothing, and each side finds it later. */
 static void swapped_pages(void)
 {
@@ -194,10 +207,7 @@ static void swapped_pages(void)
 
 	swap_needed();
 	source_make(peer, SOURCE_ADDR, BYTES, 1);
-	EXPECT_EQ(peer_call(peer, advise, (long)SOURCE_ADDR, BYTES / 2,
-			    MADV_PAGEOUT), 0);
-	n_swapped = smaps_kb_of(peer.pid, SOURCE_ADDR, "Swap") / 4;
-	EXPECT(n_swapped > N_PAGES / 4);
+	n_swapped = swap_out(peer, BYTES / 2, N_PAGES / 4);
 
 	n_read = vmstat("pswpin");
 	stats_mark();
@@ -228,16 +238,13 @@ static void swap_is_switched_off(void)
 
 	swap_needed();
 	source_make(peer, SOURCE_ADDR, BYTES, 1);
-	EXPECT_EQ(peer_call(peer, advise, (long)SOURCE_ADDR, BYTES,
-			    MADV_PAGEOUT), 0);
-	n_swapped = smaps_kb_of(peer.pid, SOURCE_ADDR, "Swap") / 4;
-	EXPECT(n_swapped > N_PAGES / 2);
+	n_swapped = swap_out(peer, BYTES, N_PAGES / 2);
 	memory = clone_to(peer, SOURCE_ADDR, BYTES);
 	peer_end(peer);
 	EXPECT_EQ(smaps_kb(memory, "Swap"), n_swapped * 4);
 
 	(void)snprintf(path, sizeof(path), "/dev/zram%d", zram_swap);
-	(void)alarm(60);
+	(void)alarm(CHECK_TIMEOUT_S);
 	EXPECT(syscall(SYS_swapoff, path) == 0);
 	EXPECT_EQ(smaps_kb(memory, "Swap"), 0);
 	EXPECT_HERE(memory, BYTES, 1);
@@ -554,7 +561,8 @@ static void small_pages_become_huge(void)
 			       file_read_number(hurry[i].path));
 		file_write_text(hurry[i].path, hurry[i].text);
 	}
-	for (int i = 0; i < 150 && kb == 0; i++) {
+	/* Up to five minutes: its thread waits for all others. */
+	for (int i = 0; i < 3000 && kb == 0; i++) {
 		(void)usleep(100 * 1000);
 		kb = smaps_kb(memory, "AnonHugePages");
 	}

@@ -192,6 +192,9 @@ static void snapshot_check(char *memory, size_t first, size_t n)
 		*(volatile uint64_t *)(memory + i * PAGE) = ~0UL;
 }
 
+/* Clones that this process made and found whole. */
+static unsigned int n_cloned;
+
 static void clone_and_check(pid_t pid, unsigned long flags, bool must)
 {
 	size_t first = random_below(N_PAGES);
@@ -209,14 +212,14 @@ static void clone_and_check(pid_t pid, unsigned long flags, bool must)
 	}
 	snapshot_check(memory, first, n);
 	EXPECT(munmap(memory, n * PAGE) == 0);
+	n_cloned++;
 }
 
 static void source_changes(void)
 {
 	pid_t pid = busy_start(true, true, true);
 
-	(void)usleep(20 * 1000);
-	for (int round = 0; round < rounds(250); round++)
+	for (int round = 0; round < rounds(250) || n_cloned == 0; round++)
 		clone_and_check(pid, random_below(8) ? 0 : PVMMAP_POPULATE,
 				false);
 	busy_end(pid);
@@ -225,7 +228,7 @@ static void source_changes(void)
 /* What is taken is gone there, and was whole. */
 static void source_is_taken_away(void)
 {
-	for (int round = 0; round < rounds(24); round++) {
+	for (int round = 0; round < rounds(24) || n_cloned == 0; round++) {
 		pid_t pid = busy_start(false, false, round % 2);
 
 		for (int i = 0; i < 4; i++)
@@ -240,7 +243,7 @@ static void source_is_taken_away(void)
 
 static void source_is_killed(void)
 {
-	for (int round = 0; round < rounds(24); round++) {
+	for (int round = 0; round < rounds(24) || n_cloned == 0; round++) {
 		pid_t pid = busy_start(true, round % 2, false);
 		pid_t killer = fork();
 
@@ -260,7 +263,7 @@ static void source_is_killed(void)
 
 static void source_executes(void)
 {
-	for (int round = 0; round < rounds(24); round++) {
+	for (int round = 0; round < rounds(24) || n_cloned == 0; round++) {
 		pid_t pid = fork();
 
 		EXPECT(pid >= 0);
@@ -283,7 +286,8 @@ static void caller_is_killed(void)
 {
 	pid_t pid = busy_start(true, false, false);
 
-	(void)usleep(20 * 1000);
+	while (!atomic_load(n_written))
+		(void)usleep(1000);
 	for (int round = 0; round < rounds(80); round++) {
 		pid_t caller = fork();
 

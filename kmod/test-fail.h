@@ -319,7 +319,7 @@ static inline bool fail_end(void)
 	const struct timespec pause = { .tv_sec = 1 };
 	long n_left = fail_pages() - fail_pages_before;
 
-	for (int i = 0; i < 3 && n_left != 0; i++) {
+	for (int i = 0; i < 60 && n_left != 0; i++) {
 		(void)nanosleep(&pause, NULL);
 		n_left = fail_pages() - fail_pages_before;
 	}

@@ -134,6 +134,8 @@ static pid_t guest_start(struct words *words, int prot, unsigned int seed)
 
 enum { N_GUESTS = 3 };
 
+/* Races go on until the others, who count in n_done, ran: a busy machine lets them wait. */
+
 static void guests_start(struct words *words, pid_t pids[N_GUESTS])
 {
 	for (int g = 0; g < N_GUESTS; g++)
@@ -259,11 +261,13 @@ static void changes_race_msync(void)
 	memory = region_map(RW);
 	other = fork_child();
 	if (other == 0) {
-		while (!atomic_load(&words->stop))
+		while (!atomic_load(&words->stop)) {
 			EXPECT(msync(memory, REGION_BYTES, MS_SYNC) == 0);
+			atomic_fetch_add(&words->n_done, 1);
+		}
 		_exit(0);
 	}
-	for (unsigned int round = 0; round < n_rounds; round++)
+	for (unsigned int round = 0; round < n_rounds || !atomic_load(&words->n_done); round++)
 		region_change(&seed);
 	atomic_store(&words->stop, true);
 	EXPECT_CHILD_OK(other);
@@ -369,7 +373,7 @@ static void unlink_races_open(void)
 		}
 		_exit(0);
 	}
-	for (unsigned int round = 0; round < n_rounds; round++) {
+	for (unsigned int round = 0; round < n_rounds || !atomic_load(&words->n_done); round++) {
 		unsigned char *memory = share_new(MB(2));
 
 		memory[0]++;
@@ -421,9 +425,7 @@ static void commands_race_munmap(void)
 	memory = region_map(RW);
 	commands_memory = memory;
 	EXPECT(pthread_create(&other, NULL, commands_run, words) == 0);
-	/* Until both ran: a busy machine lets the other wait. */
-	for (unsigned int round = 0;
-	     round < n_rounds || !atomic_load(&words->n_done); round++) {
+	for (unsigned int round = 0; round < n_rounds || !atomic_load(&words->n_done); round++) {
 		EXPECT(munmap(memory, REGION_BYTES) == 0);
 		(void)sched_yield();
 		EXPECT(mmap(memory, REGION_BYTES, RW, MAP_SHARED | MAP_FIXED_NOREPLACE, region_fd, 0) == memory);
@@ -444,7 +446,7 @@ static void debugger_races_munmap(void)
 
 	region_open();
 	EXPECT(region_create_file(region_fd, 0, REGION_BYTES, piece_fd, 0) == 0);
-	for (unsigned int round = 0; round < n_rounds / 4; round++) {
+	for (unsigned int round = 0; round < n_rounds / 4 || !atomic_load(&words->n_done); round++) {
 		char path[64];
 
 		atomic_store(&words->stop, false);
@@ -472,6 +474,8 @@ static void debugger_races_munmap(void)
 				EXPECT(n <= 0 || word == 1);
 				word = 1;
 				n = pwrite(fd, &word, sizeof(word), (off_t)TB(2));
+				if (n > 0)
+					atomic_fetch_add(&words->n_done, 1);
 			}
 			_exit(0);
 		}

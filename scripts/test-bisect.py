@@ -336,7 +336,7 @@ class Bisect(unittest.TestCase):
             while True:
                 with subprocess.Popen(self.command(state=state), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
                     try:
-                        status = process.wait(chance.uniform(0.15, 1.2))
+                        status = process.wait(chance.uniform(0.15, 1.2 + 0.1 * kills))  # gets somewhere on any machine
                         break
                     except subprocess.TimeoutExpired:
                         process.send_signal(signal.SIGKILL)
