@@ -130,10 +130,11 @@ struct attempt {
 
 static void attempt_thwarted(struct attempt *attempt)
 {
-	arena_count(MMLAB_ARENA_STAT_LIST_RESTARTS, 1);
 	range_wait_begin(attempt->wait);
 	if (++attempt->n_thwarted == N_PATIENT_TRIES)
 		atomic_inc(&attempt->list->n_impatient);
+	/* Last: whoever has seen it counted knows that readers wait now. */
+	arena_count(MMLAB_ARENA_STAT_LIST_RESTARTS, 1);
 }
 
 static void attempt_end(struct attempt *attempt)

@@ -537,7 +537,7 @@ static long futex(void *word, int operation, unsigned int value,
 static void futexes_wake(void)
 {
 	unsigned char *memory = share_new(MB(2));
-	const struct timespec timeout = { .tv_sec = 20 };
+	const struct timespec timeout = { .tv_sec = 300 };
 	pid_t pid;
 
 	*(atomic_uint *)memory = 1;
