@@ -198,7 +198,8 @@ static void check_run(const char *name, const char *variant, void (*run)(void))
 	}
 	status = pid < 0 ? 1 : check_wait(pid);
 	/* What its killed children left behind. */
-	(void)kill(-pid, SIGKILL);
+	if (pid > 0)
+		(void)kill(-pid, SIGKILL);
 	while (wait(NULL) > 0)
 		continue;
 	/* What a child found that nobody asked for its status. */
