@@ -36,19 +36,12 @@ static inline long file_read_number(const char *path)
 /* Of the system, so whoever changes it puts back what this returns. */
 static inline long setting_write(const char *path, long value)
 {
+	long before = file_read_number(path);
 	char text[32];
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	ssize_t n;
 
-	EXPECT(fd >= 0);
-	n = read(fd, text, sizeof(text) - 1);
-	EXPECT(n > 0);
-	text[n] = '\0';
-	/* A write is heeded only at the start. */
-	EXPECT(lseek(fd, 0, SEEK_SET) == 0);
-	EXPECT(dprintf(fd, "%ld", value) > 0);
-	EXPECT(close(fd) == 0);
-	return strtol(text, NULL, 10);
+	(void)snprintf(text, sizeof(text), "%ld", value);
+	file_write_text(path, text);
+	return before;
 }
 
 /* A field of /proc/PID/smaps for the VMA that contains the address, in kB. */
