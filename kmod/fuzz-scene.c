@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "libmmlab.h"
+#include "test-leak-wait.h"
 #include "test-zram.h"
 
 #define GROUP "/sys/fs/cgroup/mmlab-fuzz"
@@ -104,19 +104,19 @@ bool fuzz_live_left(FILE *file)
 		[MMLAB_MECH_MSHARE] = 4,  [MMLAB_MECH_CLONE] = 1,
 		[MMLAB_MECH_SPF] = 4,	  [MMLAB_MECH_ARENA] = 5,
 	};
-	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	const unsigned int n_steps = leak_wait_steps();
 	uint64_t values[64], left = 1;
 
-	for (int i = 0; left != 0 && i < 12000; i++) {
+	for (unsigned int i = 0; left != 0 && i <= n_steps; i++) {
 		if (i > 0)
-			(void)nanosleep(&pause, NULL);
+			leak_wait();
 		left = 0;
 		for (unsigned int m = 0; m < sizeof(n_live) / sizeof(*n_live); m++) {
 			if (mmlab_stats(m, values, 64) < 0)
 				continue;
 			for (unsigned int n = 0; n < n_live[m]; n++) {
 				left += values[n];
-				if (i == 11999 && values[n])
+				if (i == n_steps && values[n])
 					fprintf(file, "%s: counter %u is %llu, not 0\n",
 						fuzz_group_names[m + 1], n,
 						(unsigned long long)values[n]);

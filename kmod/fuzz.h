@@ -268,7 +268,7 @@ void fuzz_scene_close(void);
  * fuzz_live_left() - wait for the module's objects to go
  * @file: what is left is said here
  *
- * Return: whether something is left after some seconds.
+ * Return: whether something is left after leak_wait_steps().
  */
 bool fuzz_live_left(FILE *file);
 

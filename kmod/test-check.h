@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "libmmlab.h"
+#include "test-leak-wait.h"
 
 #ifndef CHECK_MECH
 #error "CHECK_MECH says which mechanism is tested"
@@ -164,17 +165,12 @@ static uint64_t check_live_now(void)
 	return live;
 }
 
-/*
- * A file is released by its last user, which may be a worker of the kernel, after
- * all processors: long ones if others want this machine's.
- */
 static uint64_t check_live_objects(void)
 {
-	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 	uint64_t live = check_live_now();
 
-	for (int i = 0; live != 0 && i < 12000; i++) {
-		(void)nanosleep(&pause, NULL);
+	for (unsigned int n = leak_wait_steps(); live != 0 && n > 0; n--) {
+		leak_wait();
 		live = check_live_now();
 	}
 	return live;
