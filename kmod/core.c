@@ -7,6 +7,7 @@
  * closing, dying and crashing all release it the same way. A file that is open
  * or mapped pins the module.
  */
+#include <linux/anon_inodes.h>
 #include <linux/build_bug.h>
 #include <linux/debugfs.h>
 #include <linux/file.h>
@@ -120,6 +121,25 @@ static const struct mmlab_op *op_find(unsigned int cmd)
 	const struct mmlab_op *op = ops_by_nr[_IOC_NR(cmd)];
 
 	return op && op->cmd == cmd ? op : NULL;
+}
+
+int mmlab_reply_file(struct mmlab_reply *reply, const char *name,
+		     const struct file_operations *fops, void *object,
+		     int flags)
+{
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+	struct file *file;
+
+	if (fd < 0)
+		return fd;
+	file = anon_inode_getfile(name, fops, object, flags | O_CLOEXEC);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	reply->fd = fd;
+	reply->file = file;
+	return 0;
 }
 
 static long device_ioctl(struct file *device, unsigned int cmd,

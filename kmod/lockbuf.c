@@ -43,7 +43,6 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
-#include <linux/file.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -474,8 +473,7 @@ static int run_create(union mmlab_arg *arg, struct mmlab_reply *reply)
 {
 	struct mmlab_lockbuf_create *create = &arg->lockbuf_create;
 	struct lockbuf *buffer;
-	struct file *file;
-	int fd, err;
+	int err;
 
 	if (create->bytes == 0 || create->bytes > MMLAB_LOCKBUF_MAX_BYTES ||
 	    create->mode > MMLAB_LOCKBUF_SHARED ||
@@ -491,32 +489,17 @@ static int run_create(union mmlab_arg *arg, struct mmlab_reply *reply)
 	if (err)
 		return err;
 
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0) {
-		err = fd;
-		goto free_buffer;
+	err = mmlab_reply_file(reply, "[lockbuf]", &lockbuf_fops, buffer,
+			       O_RDWR);
+	if (err) {
+		lockbuf_free(buffer);
+		return err;
 	}
-
-	file = anon_inode_getfile("[lockbuf]", &lockbuf_fops, buffer,
-				  O_RDWR | O_CLOEXEC);
-	if (IS_ERR(file)) {
-		err = PTR_ERR(file);
-		goto put_fd;
-	}
-
 	lockbuf_count(MMLAB_LOCKBUF_STAT_CREATED, 1);
 	lockbuf_count(MMLAB_LOCKBUF_STAT_LIVE_OBJECTS, 1);
-	create->fd = fd;
+	create->fd = reply->fd;
 	create->map_bytes = lockbuf_map_bytes(buffer);
-	reply->fd = fd;
-	reply->file = file;
 	return 0;
-
-put_fd:
-	put_unused_fd(fd);
-free_buffer:
-	lockbuf_free(buffer);
-	return err;
 }
 
 static const struct mmlab_op lockbuf_ops[] = {

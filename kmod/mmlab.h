@@ -15,6 +15,7 @@
 #include "uapi/mmlab.h"
 
 struct file;
+struct file_operations;
 
 /* Memory that users get is zero at first; but for a mistake planted. */
 #define MMLAB_GFP_CLEAR (IS_ENABLED(MMLAB_PLANT_KEEP_CONTENTS) ? 0 : __GFP_ZERO)
@@ -57,6 +58,20 @@ struct mmlab_reply {
 	unsigned long map_addr;
 	unsigned long map_bytes;
 };
+
+/**
+ * mmlab_reply_file() - a new file without a name as a command's answer
+ * @reply: gets it and a descriptor for it, only if both were to be had
+ * @name: in brackets, for /proc/PID/fd
+ * @fops: its operations
+ * @object: its private_data; from now on the file's, unless this fails
+ * @flags: of open(2): how it may be mapped
+ *
+ * Return: 0 or a negative error.
+ */
+int mmlab_reply_file(struct mmlab_reply *reply, const char *name,
+		     const struct file_operations *fops, void *object,
+		     int flags);
 
 /**
  * struct mmlab_op - one ioctl command

@@ -7,7 +7,6 @@
  * reference, and an object leaves it before its last one is gone. Objects of
  * msharefs are found by name.
  */
-#include <linux/anon_inodes.h>
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -314,7 +313,7 @@ static int run_file(union mmlab_arg *arg, struct mmlab_reply *reply)
 	bool writes = args->prot & PROT_WRITE;
 	struct mshare_host *host;
 	struct mshare *share;
-	struct file *file, *part;
+	struct file *file;
 	u64 end;
 	int err;
 
@@ -358,24 +357,14 @@ static int run_file(union mmlab_arg *arg, struct mmlab_reply *reply)
 	if (err)
 		goto put_share;
 
-	err = get_unused_fd_flags(O_CLOEXEC);
-	if (err < 0)
+	err = mmlab_reply_file(reply, "[mshare]", &part_fops, share,
+			       writes ? O_RDWR : O_RDONLY);
+	if (err)
 		goto put_share;
-	reply->fd = err;
-
-	part = anon_inode_getfile("[mshare]", &part_fops, share,
-				  (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC);
-	if (IS_ERR(part)) {
-		err = PTR_ERR(part);
-		goto put_fd;
-	}
 	fput(file);
 	args->fd = reply->fd;
-	reply->file = part;
 	return 0;
 
-put_fd:
-	put_unused_fd(reply->fd);
 put_share:
 	mshare_put(share);
 put_file:

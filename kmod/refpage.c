@@ -18,8 +18,6 @@
  * Lock order: mmap_lock or the VMA's lock, then the page-table lock. The module
  * has no lock of its own: an object does not change while it has users.
  */
-#include <linux/anon_inodes.h>
-#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/log2.h>
@@ -553,8 +551,7 @@ static int run_create(union mmlab_arg *arg, struct mmlab_reply *reply)
 {
 	struct mmlab_refpage_create *create = &arg->refpage_create;
 	struct refpage *refpage;
-	struct file *file;
-	int fd, err;
+	int err;
 
 	if (!is_power_of_2(create->content_bytes) ||
 	    create->content_bytes > PAGE_SIZE ||
@@ -568,31 +565,16 @@ static int run_create(union mmlab_arg *arg, struct mmlab_reply *reply)
 	if (err)
 		return err;
 
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0) {
-		err = fd;
-		goto free_refpage;
+	err = mmlab_reply_file(reply, "[refpage]", &refpage_fops, refpage,
+			       O_RDONLY);
+	if (err) {
+		refpage_free(refpage);
+		return err;
 	}
-
-	file = anon_inode_getfile("[refpage]", &refpage_fops, refpage,
-				  O_RDONLY | O_CLOEXEC);
-	if (IS_ERR(file)) {
-		err = PTR_ERR(file);
-		goto put_fd;
-	}
-
 	count(MMLAB_REFPAGE_STAT_CREATED);
 	count(MMLAB_REFPAGE_STAT_LIVE_OBJECTS);
-	create->fd = fd;
-	reply->fd = fd;
-	reply->file = file;
+	create->fd = reply->fd;
 	return 0;
-
-put_fd:
-	put_unused_fd(fd);
-free_refpage:
-	refpage_free(refpage);
-	return err;
 }
 
 static const struct mmlab_op refpage_ops[] = {

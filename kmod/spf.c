@@ -58,8 +58,6 @@
  * Each of the calls of a VMA has its lock for writing, or takes it: a fault
  * under that lock alone would arm it again with what is about to change.
  */
-#include <linux/anon_inodes.h>
-#include <linux/file.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 
@@ -121,30 +119,20 @@ static const struct file_operations spf_fops = {
 static int run_create(union mmlab_arg *arg, struct mmlab_reply *reply)
 {
 	struct mmlab_spf_create *create = &arg->spf_create;
-	struct file *file;
-	int fd;
+	int err;
 
 	if (create->mode > MMLAB_SPF_MMAP_LOCK)
 		return -EINVAL;
 	if (!regions_work())
 		return -EOPNOTSUPP;
 
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	file = anon_inode_getfile("[spf]", &spf_fops,
-				  (void *)(unsigned long)create->mode,
-				  O_RDWR | O_CLOEXEC);
-	if (IS_ERR(file)) {
-		put_unused_fd(fd);
-		return PTR_ERR(file);
-	}
-
+	err = mmlab_reply_file(reply, "[spf]", &spf_fops,
+			       (void *)(unsigned long)create->mode, O_RDWR);
+	if (err)
+		return err;
 	spf_count(MMLAB_SPF_STAT_CREATED);
 	spf_count(MMLAB_SPF_STAT_LIVE_OBJECTS);
-	create->fd = fd;
-	reply->fd = fd;
-	reply->file = file;
+	create->fd = reply->fd;
 	return 0;
 }
 
