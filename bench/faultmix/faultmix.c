@@ -360,8 +360,7 @@ static const struct mmlab_axis faultmix_axes[] = {
 	  .summary =
 		  "who holds the lock for long: nobody; a thread that populates 64 MiB, or forks, again and again; one "
 		  "that holds it for 10 ms of each 20, also at low priority on a busy CPU; for one second, once, also "
-		  "with "
-		  "that of the workers' mapping",
+		  "with that of the workers' mapping",
 	  .kind = MMLAB_AXIS_WORD,
 	  .words = "none,populate,fork,hold,idle,second,second-same",
 	  .quick = "none",
@@ -481,8 +480,7 @@ const struct mmlab_scenario faultmix_scenario = {
 	.op = "a worker touches a page for the first time, or maps and unmaps 64 KiB; `threads` of them at once",
 	.excluded = "mapping the workers' areas; starting threads; the open part, whose operations wait for their turn",
 	.proof = "every page was zero and keeps its stamp; page faults of the workers equal the computed number; the "
-		 "module "
-		 "counts each fault and command once, on the intended path, and all pages come back",
+		 "module counts each fault and command once, on the intended path, and all pages come back",
 	.axes = faultmix_axes,
 	.metrics = faultmix_metrics,
 	.presets = faultmix_presets,

@@ -375,8 +375,7 @@ const struct mmlab_scenario ipc_scenario = {
 		"What does handing a buffer to another process cost, by size and by what both sides touch, with and "
 		"without revoking access?",
 	.op = "the producer gets write access, writes, hands `size` bytes to the consumer on another CPU, which reads "
-	      "them "
-	      "and gives them back",
+	      "them and gives them back",
 	.excluded = "creating processes, channels and whatever stays for further transfers",
 	.proof = "sums of every transfer and every byte of some; page faults of both sides equal the computed numbers; "
 		 "counters of the module move by the computed numbers; revoked access is tried and refused",
