@@ -489,7 +489,27 @@ static void debugfs_is_private(void)
 	EXPECT(strstr(text, "accessed "));
 }
 
-int main(void)
+static const struct check checks[] = {
+	{ "mechanisms-are-there", mechanisms_are_there },
+	{ "device-is-private", device_is_private },
+	{ "device-has-no-contents", device_has_no_contents },
+	{ "number-unknown", number_unknown },
+	{ "address-bad", address_bad },
+	{ "size-too-small", size_too_small },
+	{ "size-too-large", size_too_large },
+	{ "size-of-the-future", size_of_the_future },
+	{ "flag-unknown", flag_unknown },
+	{ "query-answers", query_answers },
+	{ "stats-answer", stats_answer },
+	{ "create-is-undone", create_is_undone },
+	{ "out-field-is-ignored", out_field_is_ignored },
+	{ "library-survives-closed-descriptors", library_survives_closed_descriptors },
+	{ "library-without-descriptors", library_without_descriptors },
+	{ "system-without-files", system_without_files },
+	{ "debugfs-is-private", debugfs_is_private },
+};
+
+int main(int argc, char **argv)
 {
 	struct mmlab_query query = { .size = sizeof(query) };
 
@@ -504,24 +524,7 @@ int main(void)
 	if (ioctl(device, MMLAB_IOC_QUERY, &query) == 0)
 		offered = query.mechs;
 
-	check_run("mechanisms-are-there", NULL, mechanisms_are_there);
-	check_run("device-is-private", NULL, device_is_private);
-	check_run("device-has-no-contents", NULL, device_has_no_contents);
-	check_run("number-unknown", NULL, number_unknown);
-	check_run("address-bad", NULL, address_bad);
-	check_run("size-too-small", NULL, size_too_small);
-	check_run("size-too-large", NULL, size_too_large);
-	check_run("size-of-the-future", NULL, size_of_the_future);
-	check_run("flag-unknown", NULL, flag_unknown);
-	check_run("query-answers", NULL, query_answers);
-	check_run("stats-answer", NULL, stats_answer);
-	check_run("create-is-undone", NULL, create_is_undone);
-	check_run("out-field-is-ignored", NULL, out_field_is_ignored);
-	check_run("library-survives-closed-descriptors", NULL,
-		  library_survives_closed_descriptors);
-	check_run("library-without-descriptors", NULL,
-		  library_without_descriptors);
-	check_run("system-without-files", NULL, system_without_files);
-	check_run("debugfs-is-private", NULL, debugfs_is_private);
+	checks_run(checks, sizeof(checks) / sizeof(checks[0]), NULL,
+		   argc == 2 ? argv[1] : NULL);
 	return check_finish();
 }

@@ -291,10 +291,7 @@ static void descriptor_bad(void)
 	EXPECT_EQ(errno, ENOTTY);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct check checks[] = {
 	{ "create-values-bad", create_values_bad },
 	{ "create-answers", create_answers },
 	{ "create-until-limit", create_until_limit },
@@ -311,11 +308,7 @@ int main(int argc, char **argv)
 {
 	check_begin();
 	access_prepare();
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		/* An argument chooses the checks that contain it. */
-		if (argc == 2 && !strstr(checks[i].name, argv[1]))
-			continue;
-		check_run(checks[i].name, NULL, checks[i].run);
-	}
+	checks_run(checks, sizeof(checks) / sizeof(checks[0]), NULL,
+		   argc == 2 ? argv[1] : NULL);
 	return check_finish();
 }

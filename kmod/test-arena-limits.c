@@ -154,10 +154,7 @@ static void ranges_are_limited(void)
 	EXPECT_EQ(map_writable(0, n), 0);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct check checks[] = {
 	{ "charged", charged },
 	{ "populate-at-limit", populate_at_limit },
 	{ "neighbours-stay", neighbours_stay },
@@ -167,11 +164,7 @@ static const struct {
 int main(int argc, char **argv)
 {
 	check_begin();
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		/* An argument chooses the checks that contain it. */
-		if (argc == 2 && !strstr(checks[i].name, argv[1]))
-			continue;
-		check_variants(checks[i].name, checks[i].run);
-	}
+	variants_run(checks, sizeof(checks) / sizeof(checks[0]),
+		     argc == 2 ? argv[1] : NULL);
 	return check_finish();
 }

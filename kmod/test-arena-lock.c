@@ -491,10 +491,7 @@ static void killed_between_others(void)
 	EXPECT_EQ(waits_since(before), 2);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct check checks[] = {
 	{ "overlapping-wait", overlapping_wait },
 	{ "disjoint-do-not", disjoint_do_not },
 	{ "holders-are-many", holders_are_many },
@@ -515,11 +512,7 @@ static const struct {
 int main(int argc, char **argv)
 {
 	check_begin();
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		/* An argument chooses the checks that contain it. */
-		if (argc == 2 && !strstr(checks[i].name, argv[1]))
-			continue;
-		check_variants(checks[i].name, checks[i].run);
-	}
+	variants_run(checks, sizeof(checks) / sizeof(checks[0]),
+		     argc == 2 ? argv[1] : NULL);
 	return check_finish();
 }

@@ -309,20 +309,25 @@ static void sent_over_a_socket(void)
 	expect_intact();
 }
 
-int main(void)
+static const struct check checks[] = {
+	{ "unmapped-whole", unmapped_whole },
+	{ "unmapped-in-part", unmapped_in_part },
+	{ "moved", moved },
+	{ "protected", protected },
+	{ "advised", advised },
+	{ "referenced", referenced },
+	{ "traced", traced },
+	{ "walked", walked },
+	{ "forked", forked },
+	{ "executed", executed },
+	{ "killed", killed },
+	{ "sent-over-a-socket", sent_over_a_socket },
+};
+
+int main(int argc, char **argv)
 {
 	check_begin();
-	check_variants("unmapped-whole", unmapped_whole);
-	check_variants("unmapped-in-part", unmapped_in_part);
-	check_variants("moved", moved);
-	check_variants("protected", protected);
-	check_variants("advised", advised);
-	check_variants("referenced", referenced);
-	check_variants("traced", traced);
-	check_variants("walked", walked);
-	check_variants("forked", forked);
-	check_variants("executed", executed);
-	check_variants("killed", killed);
-	check_variants("sent-over-a-socket", sent_over_a_socket);
+	variants_run(checks, sizeof(checks) / sizeof(checks[0]),
+		     argc == 2 ? argv[1] : NULL);
 	return check_finish();
 }

@@ -115,7 +115,7 @@ static void *come_and_go(void *arg)
 {
 	const size_t thread = (size_t)(uintptr_t)arg;
 	const size_t page = 9 * thread;
-	const unsigned int n = check_times(3200, 120);
+	const unsigned int n = check_times(1200, 120);
 
 	for (unsigned int i = 0; i < n; i++) {
 		EXPECT_ERRNO(protect_pages(page, 5, PROT_READ), ENOMEM);
@@ -557,10 +557,7 @@ static void killed_at_random(void)
 	EXPECT_EQ(check_live_objects(), 0);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct check checks[] = {
 	{ "random-holds", random_holds },
 	{ "holds-last", holds_last },
 	{ "nothing-is-left", nothing_is_left },
@@ -572,12 +569,11 @@ static const struct {
 	{ "tables-against-exit", tables_against_exit },
 	{ "killed-at-random", killed_at_random },
 };
-enum { N_CHECKS = sizeof(checks) / sizeof(checks[0]) };
 
 int main(int argc, char **argv)
 {
-	unsigned int n_all = check_times(160, 32);
-	const char *wanted = "";
+	unsigned int n_all = check_times(48, 32);
+	const char *wanted = NULL;
 
 	for (int i = 1; i < argc; i++) {
 		if (strtoul(argv[i], NULL, 10))
@@ -587,10 +583,8 @@ int main(int argc, char **argv)
 	}
 
 	check_begin();
-	n_operations = check_times(400, 60);
+	n_operations = check_times(160, 60);
 	n_kills = (n_all + N_VARIANTS - 1) / N_VARIANTS;
-	for (unsigned int i = 0; i < N_CHECKS; i++)
-		if (strstr(checks[i].name, wanted))
-			check_variants(checks[i].name, checks[i].run);
+	variants_run(checks, sizeof(checks) / sizeof(checks[0]), wanted);
 	return check_finish();
 }

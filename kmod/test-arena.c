@@ -302,17 +302,22 @@ static void large_arena(void)
 	EXPECT_EQ(check_stat(MMLAB_ARENA_STAT_LIVE_PAGES), 0);
 }
 
-int main(void)
+static const struct check checks[] = {
+	{ "life-of-a-range", life_of_a_range },
+	{ "acquisitions-are-exact", acquisitions_are_exact },
+	{ "searches-are-bounded", searches_are_bounded },
+	{ "ranges-split", ranges_split },
+	{ "populate-fills", populate_fills },
+	{ "system-calls-fault", system_calls_fault },
+	{ "commands-without-mapping", commands_without_mapping },
+	{ "many-ranges", many_ranges },
+	{ "large-arena", large_arena },
+};
+
+int main(int argc, char **argv)
 {
 	check_begin();
-	check_variants("life-of-a-range", life_of_a_range);
-	check_variants("acquisitions-are-exact", acquisitions_are_exact);
-	check_variants("searches-are-bounded", searches_are_bounded);
-	check_variants("ranges-split", ranges_split);
-	check_variants("populate-fills", populate_fills);
-	check_variants("system-calls-fault", system_calls_fault);
-	check_variants("commands-without-mapping", commands_without_mapping);
-	check_variants("many-ranges", many_ranges);
-	check_variants("large-arena", large_arena);
+	variants_run(checks, sizeof(checks) / sizeof(checks[0]),
+		     argc == 2 ? argv[1] : NULL);
 	return check_finish();
 }

@@ -11,12 +11,12 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 
 #define CHECK_MECH MMLAB_MECH_ARENA
 #define CHECK_N_LIVE 5
+#include "test-access.h"
 #include "test-check.h"
 
 enum { PAGE_BYTES = 4096, N_SCHEMES = 4, N_PENDINGS = 4, N_WORKERS = 20 };
@@ -94,25 +94,6 @@ static inline void delays_end(void)
 static inline volatile uint64_t *word_of(size_t page)
 {
 	return (volatile uint64_t *)(void *)(memory + page * PAGE_BYTES);
-}
-
-static _Thread_local sigjmp_buf access_jump;
-static _Thread_local volatile bool access_expected;
-
-static inline void access_handler(int signal)
-{
-	if (access_expected)
-		siglongjmp(access_jump, signal);
-	(void)sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL },
-			NULL);
-}
-
-static inline void access_prepare(void)
-{
-	const struct sigaction action = { .sa_handler = access_handler };
-
-	(void)sigaction(SIGSEGV, &action, NULL);
-	(void)sigaction(SIGBUS, &action, NULL);
 }
 
 /* The signal that a read ends in, 0 if it gave a value. Any thread. */
@@ -373,6 +354,15 @@ static inline void check_variants(const char *name, void (*run)(void))
 			       pending_names[variant % N_PENDINGS]);
 		check_run(name, text, variant_run);
 	}
+}
+
+/* The checks of a table that an argument chooses, in all variants. */
+static inline void variants_run(const struct check *checks, size_t n,
+				const char *argument)
+{
+	for (size_t i = 0; i < n; i++)
+		if (check_is_wanted(checks[i].name, argument))
+			check_variants(checks[i].name, checks[i].run);
 }
 
 #endif /* MMLAB_TEST_ARENA_H */

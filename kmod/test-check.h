@@ -35,6 +35,11 @@
 #define CHECK_N_LIVE 1
 #endif
 
+/* What a check that failed may have left, but for processes. */
+#ifndef CHECK_TIDY
+#define CHECK_TIDY() ((void)0)
+#endif
+
 #define EXIT_SKIP 77
 
 /*
@@ -198,6 +203,7 @@ static void check_run(const char *name, const char *variant, void (*run)(void))
 		(void)kill(-pid, SIGKILL);
 	while (wait(NULL) > 0)
 		continue;
+	CHECK_TIDY();
 	/* What a child found that nobody asked for its status. */
 	if (status == 0 && check_reason[0] != '\0')
 		status = 1;
@@ -227,6 +233,27 @@ static void check_run(const char *name, const char *variant, void (*run)(void))
 		exit(1);
 	}
 	(void)fflush(stdout);
+}
+
+/* What a test consists of: a table of these. */
+struct check {
+	const char *name;
+	void (*run)(void);
+};
+
+/* Whether an argument of the test, or NULL, chooses it: by a part of its name. */
+static inline bool check_is_wanted(const char *name, const char *argument)
+{
+	return !argument || strstr(name, argument);
+}
+
+/* The checks of a table that an argument chooses; @variant may be NULL. */
+static inline void checks_run(const struct check *checks, size_t n,
+			      const char *variant, const char *argument)
+{
+	for (size_t i = 0; i < n; i++)
+		if (check_is_wanted(checks[i].name, argument))
+			check_run(checks[i].name, variant, checks[i].run);
 }
 
 /* Whether docs/kernels.md and docs/arm64.md say that the mechanism works here. */

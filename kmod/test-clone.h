@@ -408,7 +408,7 @@ static inline void clone_checks_run(const struct clone_check *checks,
 		exit(EXIT_SKIP);
 	}
 	for (size_t i = 0; i < n_checks; i++) {
-		if (filter && !strstr(checks[i].name, filter))
+		if (!check_is_wanted(checks[i].name, filter))
 			continue;
 		for (int p = 0; p < N_PLACES; p++) {
 			if (!place_matters(&checks[i], p))

@@ -218,10 +218,7 @@ static void map_arguments_bad(void)
 	EXPECT_EQ(check_stat(MMLAB_LOCKBUF_STAT_LIVE_MAPPINGS), 1);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct check checks[] = {
 	{ "create-values-bad", create_values_bad },
 	{ "create-answers", create_answers },
 	{ "flush-none-needs-privilege", flush_none_needs_privilege },
@@ -235,11 +232,7 @@ int main(int argc, char **argv)
 {
 	check_begin();
 	flush = MMLAB_LOCKBUF_FLUSH_ALL;
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		/* An argument chooses the checks that contain it. */
-		if (argc == 2 && !strstr(checks[i].name, argv[1]))
-			continue;
-		check_run(checks[i].name, NULL, checks[i].run);
-	}
+	checks_run(checks, sizeof(checks) / sizeof(checks[0]), NULL,
+		   argc == 2 ? argv[1] : NULL);
 	return check_finish();
 }

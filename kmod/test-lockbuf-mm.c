@@ -542,10 +542,7 @@ static void bits_are_cleared(void)
 	expect_intact();
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct check checks[] = {
 	{ "unmapped-whole", unmapped_whole },
 	{ "unmapped-in-part", unmapped_in_part },
 	{ "neighbours-go", neighbours_go },
@@ -570,14 +567,9 @@ int main(int argc, char **argv)
 	check_begin();
 	for (int i = 0; i < 2; i++) {
 		owned = i;
-		for (size_t j = 0; j < sizeof(checks) / sizeof(checks[0]);
-		     j++) {
-			/* An argument chooses the checks that contain it. */
-			if (argc == 2 && !strstr(checks[j].name, argv[1]))
-				continue;
-			check_run(checks[j].name, owned ? "owned" : "unowned",
-				  checks[j].run);
-		}
+		checks_run(checks, sizeof(checks) / sizeof(checks[0]),
+			   owned ? "owned" : "unowned",
+			   argc == 2 ? argv[1] : NULL);
 	}
 	if (!entries_balance())
 		return 1;

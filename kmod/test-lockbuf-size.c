@@ -269,10 +269,7 @@ static void caches_are_written_back(void)
 	peer_end(&peer);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct check checks[] = {
 	{ "memory-comes-page-by-page", memory_comes_page_by_page },
 	{ "memory-is-populated", memory_is_populated },
 	{ "sizes", sizes },
@@ -285,12 +282,8 @@ static const struct {
 int main(int argc, char **argv)
 {
 	check_begin();
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		/* An argument chooses the checks that contain it. */
-		if (argc == 2 && !strstr(checks[i].name, argv[1]))
-			continue;
-		check_run(checks[i].name, NULL, checks[i].run);
-	}
+	checks_run(checks, sizeof(checks) / sizeof(checks[0]), NULL,
+		   argc == 2 ? argv[1] : NULL);
 	if (!entries_balance())
 		return 1;
 	return check_finish();

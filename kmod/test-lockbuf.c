@@ -503,7 +503,6 @@ static void *thread_writes(void *arg)
  */
 static int count_changes(unsigned int n_rounds)
 {
-	const struct sigaction action = { .sa_handler = access_handler };
 	pthread_t threads[2];
 	struct peer peer;
 	int n_changed = 0;
@@ -513,7 +512,7 @@ static int count_changes(unsigned int n_rounds)
 	peer = peer_start(shared.fd, shared.bytes);
 	EXPECT_EQ(peer_do(&peer, PEER_MAP_READER), 0);
 	shared.memory = map_writer(shared.fd, shared.bytes);
-	EXPECT(sigaction(SIGSEGV, &action, NULL) == 0);
+	access_prepare();
 	for (uintptr_t i = 0; i < 2; i++)
 		EXPECT(pthread_create(&threads[i], NULL, thread_writes,
 				      (void *)(i + 1)) == 0);
@@ -592,8 +591,7 @@ static void run_checks(const char *variant, const char *wanted)
 			   flush == MMLAB_LOCKBUF_FLUSH_RANGE;
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		/* An argument chooses the checks that contain it. */
-		if (wanted && !strstr(checks[i].name, wanted))
+		if (!check_is_wanted(checks[i].name, wanted))
 			continue;
 		if (checks[i].once && !first)
 			continue;

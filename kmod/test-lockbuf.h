@@ -7,12 +7,12 @@
 #define MMLAB_TEST_LOCKBUF_H
 
 #include <fcntl.h>
-#include <setjmp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define CHECK_MECH MMLAB_MECH_LOCKBUF
 #define CHECK_N_LIVE 4
+#include "test-access.h"
 #include "test-check.h"
 
 enum { PAGE_BYTES = 4096, CHUNK_BYTES = 2 << 20 };
@@ -68,37 +68,6 @@ static inline unsigned char look(const volatile unsigned char *byte)
 static inline void set(volatile unsigned char *byte, unsigned char value)
 {
 	*byte = value;
-}
-
-static _Thread_local sigjmp_buf access_jump;
-static _Thread_local volatile bool access_expected;
-
-static inline void access_handler(int signal)
-{
-	if (access_expected)
-		siglongjmp(access_jump, signal);
-	(void)sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL },
-			NULL);
-}
-
-/* The signal that an access ends in; 0 if it succeeds. Any thread. */
-static inline int access_signal(volatile unsigned char *byte, bool write)
-{
-	const struct sigaction action = { .sa_handler = access_handler };
-	int signal;
-
-	(void)sigaction(SIGSEGV, &action, NULL);
-	(void)sigaction(SIGBUS, &action, NULL);
-	signal = sigsetjmp(access_jump, 1);
-	if (signal == 0) {
-		access_expected = true;
-		if (write)
-			*byte = *byte;
-		else
-			(void)*byte;
-	}
-	access_expected = false;
-	return signal;
 }
 
 /* A process of its own that does as it is told, one command at a time. */

@@ -214,7 +214,7 @@ static void differences_too_many(void)
 	EXPECT(unlink(SHARE_PATH) == 0);
 }
 
-static const struct mshare_check checks[] = {
+static const struct check checks[] = {
 	{ "adopt-bad", adopt_bad },
 	{ "reserved-bad", reserved_bad },
 	{ "part-mmap-bad", part_mmap_bad },

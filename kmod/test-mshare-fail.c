@@ -668,7 +668,7 @@ static void each_fault(void)
 	group_run(faults_run);
 }
 
-static const struct mshare_check checks[] = {
+static const struct check checks[] = {
 	{ "each-call-of-the-file-system", each_call_of_the_file_system },
 	{ "each-call-by-name", each_call_by_name },
 	{ "each-command", each_command },

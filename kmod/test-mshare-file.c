@@ -190,7 +190,7 @@ static void file_is_huge(void)
 	EXPECT(rmdir(folder) == 0);
 }
 
-static const struct mshare_check checks[] = {
+static const struct check checks[] = {
 	{ "file-is-shared-with-others", file_is_shared_with_others },
 	{ "file-is-truncated", file_is_truncated },
 	{ "file-gets-holes", file_gets_holes },

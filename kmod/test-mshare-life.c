@@ -4,6 +4,7 @@
  * for shared memory, or is refused with an error.
  */
 #include "test-mshare.h"
+#include "test-exec.h"
 
 #include <linux/futex.h>
 #include <pthread.h>
@@ -25,7 +26,6 @@
 
 enum { RW = PROT_READ | PROT_WRITE };
 
-static const char self_name[] = "/proc/self/exe";
 
 /*
  * Processes come and go.
@@ -99,14 +99,15 @@ static void fork_inherits_despite_signal(void)
 		sigset_t set;
 		int ends[2];
 
-		EXPECT(signal(SIGUSR1, on_access_signal) != SIG_ERR);
+		EXPECT(signal(SIGUSR1, access_handler) != SIG_ERR);
 		EXPECT(pipe(ends) == 0);
 		EXPECT(write(ends[1], "xyz", 3) == 3);
 		EXPECT(sigemptyset(&set) == 0 && sigaddset(&set, SIGUSR1) == 0);
 		EXPECT(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
 		EXPECT(raise(SIGUSR1) == 0);
 		EXPECT(read(ends[0], memory + 8, 3) == 3);
-		if (sigsetjmp(access_return, 1) == 0) {
+		if (sigsetjmp(access_jump, 1) == 0) {
+			access_expected = true;
 			(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
 			EXPECT(false);
 		}
@@ -172,12 +173,8 @@ static void exec_drops(void)
 	EXPECT(pipe2(ready, 0) == 0);
 	pid = fork_child();
 	if (pid == 0) {
-		char fd[16];
-
 		EXPECT(is_filled(memory, MB(4), 1));
-		(void)snprintf(fd, sizeof(fd), "%d", ready[1]);
-		(void)execl(self_name, "test", "--say-ready", fd, NULL);
-		EXPECT(false);
+		exec_say_ready(ready[1]);
 	}
 	EXPECT(read(ready[0], &byte, 1) == 1);
 	EXPECT_EQ(share_info(memory).n_attached, 2);
@@ -587,7 +584,7 @@ static void system_calls_copy(void)
 	EXPECT(unlink(SHARE_PATH) == 0);
 }
 
-static const struct mshare_check checks[] = {
+static const struct check checks[] = {
 	{ "fork-inherits", fork_inherits },
 	{ "fork-inherits-despite-signal", fork_inherits_despite_signal },
 	{ "madvise-dontfork", madvise_dontfork },
@@ -607,19 +604,9 @@ static const struct mshare_check checks[] = {
 	{ "system-calls-copy", system_calls_copy },
 };
 
-/* What exec_drops() executes. */
-static int say_ready(int fd)
-{
-	(void)write(fd, "x", 1);
-	for (;;)
-		(void)pause();
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	if (argc == 3 && !strcmp(argv[1], "--say-ready"))
-		return say_ready(atoi(argv[2]));
+	exec_main(argc, argv);
 	return mshare_checks_run(checks, sizeof(checks) / sizeof(checks[0]),
 				 argc > 1 ? argv[1] : NULL);
 }

@@ -117,7 +117,7 @@ static void joining_beside_truncation(void)
 	EXPECT(unlink(SHARE_PATH) == 0);
 }
 
-static const struct mshare_check checks[] = {
+static const struct check checks[] = {
 	{ "mapping-beside-truncation", mapping_beside_truncation },
 	{ "joining-beside-truncation", joining_beside_truncation },
 };

@@ -83,21 +83,13 @@ static void region_change(unsigned int *seed)
 	}
 }
 
-static sigjmp_buf segv_return;
-
-static void on_segv(int number)
-{
-	(void)number;
-	siglongjmp(segv_return, 1);
-}
-
 /* There may be nothing at the moment. */
 static void page_check(unsigned char *memory, size_t page, bool write)
 {
 	volatile unsigned long *word = (volatile unsigned long *)(memory + page * page_bytes);
 	unsigned long seen;
 
-	if (sigsetjmp(segv_return, 1))
+	if (sigsetjmp(access_jump, 1))
 		return;
 	seen = *word;
 	if (seen != 0 && seen != page + 1)
@@ -108,9 +100,8 @@ static void page_check(unsigned char *memory, size_t page, bool write)
 
 static void segv_catch(void)
 {
-	struct sigaction action = { .sa_handler = on_segv };
-
-	EXPECT(sigaction(SIGSEGV, &action, NULL) == 0);
+	access_prepare();
+	access_expected = true;
 }
 
 /* Looks at pages until told to stop, or killed. */
@@ -578,7 +569,7 @@ static void first_touch_races_change(void)
 	EXPECT(pthread_join(thread, NULL) == 0);
 }
 
-static const struct mshare_check checks[] = {
+static const struct check checks[] = {
 	{ "changes-race-faults", changes_race_faults },
 	{ "first-touch-races-change", first_touch_races_change },
 	{ "changes-race-changes", changes_race_changes },

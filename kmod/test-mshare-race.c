@@ -17,8 +17,8 @@ enum {
 	N_GUESTS = 50,
 };
 
-static unsigned int n_operations = 3000;
-static unsigned int n_rounds = 400;
+static unsigned int n_operations = 1500;
+static unsigned int n_rounds = 200;
 
 static unsigned int next_random(unsigned int *state)
 {
@@ -93,14 +93,6 @@ static void region_change(size_t page, size_t n, unsigned int how)
 					  start) == 0);
 }
 
-static sigjmp_buf segv_return;
-
-static void on_segv(int number)
-{
-	(void)number;
-	siglongjmp(segv_return, 1);
-}
-
 /* Protection may forbid it at the moment. */
 static void page_check(unsigned char *memory, size_t page, bool write)
 {
@@ -108,7 +100,7 @@ static void page_check(unsigned char *memory, size_t page, bool write)
 		(volatile unsigned long *)(memory + page * page_bytes);
 	unsigned long seen;
 
-	if (sigsetjmp(segv_return, 1))
+	if (sigsetjmp(access_jump, 1))
 		return;
 	seen = *word;
 	if (seen != 0 && seen != page + 1)
@@ -119,9 +111,8 @@ static void page_check(unsigned char *memory, size_t page, bool write)
 
 static void segv_catch(void)
 {
-	struct sigaction action = { .sa_handler = on_segv };
-
-	EXPECT(sigaction(SIGSEGV, &action, NULL) == 0);
+	access_prepare();
+	access_expected = true;
 }
 
 /* What a guest does between its birth and its death. */
@@ -447,7 +438,7 @@ static void protect_races_faults(void)
 			continue;
 		segv_catch();
 		while (!atomic_load(&words->stop)) {
-			if (sigsetjmp(segv_return, 1) == 0)
+			if (sigsetjmp(access_jump, 1) == 0)
 				for (;;)
 					values[w]++;
 		}
@@ -481,7 +472,7 @@ static void protect_races_faults(void)
 	region_close();
 }
 
-static const struct mshare_check checks[] = {
+static const struct check checks[] = {
 	{ "flush-races-exit", flush_races_exit },
 	{ "info-races-exit", info_races_exit },
 	{ "join-races-exit", join_races_exit },

@@ -425,8 +425,8 @@ static long group_bytes(void)
 /* What a region's mappings take in the kernel, which a worker makes. */
 static void hosts_are_charged(void)
 {
-	enum { N = 4000, LEAST_OF_ONE = 120 };
-	size_t bytes = (2 * N + 512) * page_bytes / CHUNK_BYTES * CHUNK_BYTES;
+	const size_t n = check_times(4000, 2000), least_of_one = 120;
+	size_t bytes = (2 * n + 512) * page_bytes / CHUNK_BYTES * CHUNK_BYTES;
 	int file, fd;
 	pid_t pid;
 
@@ -439,10 +439,10 @@ static void hosts_are_charged(void)
 
 		group_enter();
 		before = group_bytes();
-		for (size_t i = 0; i < N; i++)
+		for (size_t i = 0; i < n; i++)
 			EXPECT(region_create_file(fd, 2 * i * page_bytes,
 						  page_bytes, file, 0) == 0);
-		EXPECT(group_bytes() - before >= N * LEAST_OF_ONE);
+		EXPECT((size_t)(group_bytes() - before) >= n * least_of_one);
 		group_leave();
 		_exit(0);
 	}
@@ -451,7 +451,7 @@ static void hosts_are_charged(void)
 	EXPECT(unlink(SHARE_PATH) == 0);
 }
 
-static const struct mshare_check checks[] = {
+static const struct check checks[] = {
 	{ "hosts-are-charged", hosts_are_charged },
 	{ "reclaim-and-swap", reclaim_and_swap_object },
 	{ "reclaim-and-swap-piece", reclaim_and_swap_piece },

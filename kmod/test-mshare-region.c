@@ -665,7 +665,7 @@ static void populated(void)
 	EXPECT_ERRNO(madvise(mapped, MB(4), 23 /* MADV_POPULATE_WRITE */), EINVAL);
 }
 
-static const struct mshare_check checks[] = {
+static const struct check checks[] = {
 	{ "size-is-given-once", size_is_given_once },
 	{ "create-bad", create_bad },
 	{ "create-huge-file-refused", create_huge_file_refused },

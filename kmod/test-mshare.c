@@ -889,7 +889,7 @@ static void module_stays_while_mapped(void)
 	EXPECT(syscall(SYS_delete_module, "mmlab", O_NONBLOCK) == -1);
 }
 
-static const struct mshare_check checks[] = {
+static const struct check checks[] = {
 	{ "fs-has-info", fs_has_info },
 	{ "fs-is-flat", fs_is_flat },
 	{ "fs-first-mapping-fixes-range", fs_first_mapping_fixes_range },

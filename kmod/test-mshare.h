@@ -8,25 +8,26 @@
 
 #define CHECK_MECH MMLAB_MECH_MSHARE
 #define CHECK_N_LIVE 4
+/* What most checks name their object. */
+#define SHARE_PATH MMLAB_MSHARE_DIR "/shared"
+#define CHECK_TIDY() ((void)unlink(SHARE_PATH))
 /* Thousands of operations on a debug kernel */
 #ifndef CHECK_TIMEOUT_S
 #define CHECK_TIMEOUT_S 1800
 #endif
 
 #include <fcntl.h>
-#include <setjmp.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "test-access.h"
 #include "test-files.h"
 
 #define TB(n) ((size_t)opaque(n) << 40)
 #define MB(n) ((size_t)(n) << 20)
-
-#define SHARE_PATH MMLAB_MSHARE_DIR "/shared"
 
 enum { CHUNK_BYTES = 2 << 20 };
 
@@ -114,42 +115,15 @@ static inline long proc_kb(const char *path, const char *field)
 	return kb;
 }
 
-static sigjmp_buf access_return;
-
-static void on_access_signal(int number)
-{
-	siglongjmp(access_return, number);
-}
-
-/* The signal that an access by this very process gets, or 0. */
-static inline int access_signal(volatile unsigned char *address, bool write)
-{
-	struct sigaction action = { .sa_handler = on_access_signal };
-	int number;
-
-	EXPECT(sigaction(SIGSEGV, &action, NULL) == 0);
-	EXPECT(sigaction(SIGBUS, &action, NULL) == 0);
-	number = sigsetjmp(access_return, 1);
-	if (number == 0) {
-		if (write)
-			*address = *address;
-		else
-			(void)*address;
-	}
-	EXPECT(signal(SIGSEGV, SIG_DFL) != SIG_ERR);
-	EXPECT(signal(SIGBUS, SIG_DFL) != SIG_ERR);
-	return number;
-}
-
 /* Writes until it cannot. */
 static inline void write_on(volatile unsigned long *value)
 {
-	struct sigaction action = { .sa_handler = on_access_signal };
-
-	EXPECT(sigaction(SIGSEGV, &action, NULL) == 0);
-	if (sigsetjmp(access_return, 1) == 0)
+	access_prepare();
+	if (sigsetjmp(access_jump, 1) == 0) {
+		access_expected = true;
 		for (;;)
 			(*value)++;
+	}
 	_exit(0);
 }
 
@@ -237,12 +211,7 @@ static inline int region_unmap(int region, size_t region_offset, size_t bytes)
 	return ioctl(region, MSHAREFS_UNMAP, &arg);
 }
 
-struct mshare_check {
-	const char *name;
-	void (*run)(void);
-};
-
-static inline int mshare_checks_run(const struct mshare_check *checks,
+static inline int mshare_checks_run(const struct check *checks,
 				    size_t n_checks, const char *filter)
 {
 	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
@@ -255,13 +224,7 @@ static inline int mshare_checks_run(const struct mshare_check *checks,
 		perror("mount msharefs");
 		return 1;
 	}
-	for (size_t i = 0; i < n_checks; i++) {
-		if (filter && !strstr(checks[i].name, filter))
-			continue;
-		check_run(checks[i].name, NULL, checks[i].run);
-		/* Names that a failed check left would fail the next ones. */
-		(void)unlink(SHARE_PATH);
-	}
+	checks_run(checks, n_checks, NULL, filter);
 	if (umount(MMLAB_MSHARE_DIR) < 0) {
 		perror("umount msharefs");
 		return 1;

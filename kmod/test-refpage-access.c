@@ -624,7 +624,7 @@ static void ksm_merges_written(void)
 	file_write_text(run, "0");
 }
 
-static const struct refpage_check checks[] = {
+static const struct check checks[] = {
 	{ "userfaultfd-refused", userfaultfd_refused },
 	{ "userfaultfd-wp-async", userfaultfd_wp_async },
 	{ "references-by-vmsplice", references_by_vmsplice },

@@ -233,7 +233,7 @@ static void each_call(void)
 	group_run(calls_run);
 }
 
-static const struct refpage_check checks[] = {
+static const struct check checks[] = {
 	{ "each-call", each_call },
 };
 

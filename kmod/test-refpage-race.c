@@ -225,7 +225,7 @@ static void threads_join(pthread_t *threads)
 
 static void everything_at_once(void)
 {
-	const unsigned int n_operations = check_times(400, 80);
+	const unsigned int n_operations = check_times(200, 80);
 	pthread_t threads[N_THREADS];
 	unsigned int seed = 12345;
 	pid_t target = getpid(), outside;
@@ -386,10 +386,7 @@ static void writes_from_outside_are_seen(void)
 	EXPECT_EQ(check_wait(pid), 0);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct check checks[] = {
 	{ "first-touches-meet", first_touches_meet },
 	{ "writes-from-outside-are-seen", writes_from_outside_are_seen },
 	{ "everything-at-once", everything_at_once },
@@ -417,13 +414,8 @@ int main(int argc, char **argv)
 	     form++) {
 		if (!(caps & MMLAB_REFPAGE_CAP_FORM(form)))
 			continue;
-		for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-			/* An argument chooses the checks that contain it. */
-			if (argc == 2 && !strstr(checks[i].name, argv[1]))
-				continue;
-			check_run(checks[i].name, form_names[form],
-				  checks[i].run);
-		}
+		checks_run(checks, sizeof(checks) / sizeof(checks[0]),
+			   form_names[form], argc == 2 ? argv[1] : NULL);
 	}
 	return check_finish();
 }

@@ -4,6 +4,7 @@
  * process can do to it, and how long it lives. Faults and counters exactly.
  */
 #include "test-refpage.h"
+#include "test-exec.h"
 
 #include <sched.h>
 #include <sys/eventfd.h>
@@ -819,15 +820,11 @@ static void exec_drops_all(void)
 	pid = fork_child();
 	if (pid == 0) {
 		unsigned char *memory;
-		char fd[16];
 
 		memory = map_fd(create(pattern, sizeof(pattern)), 4);
 		touch_read(memory, 2);
 		touch_write(memory, 1);
-		(void)snprintf(fd, sizeof(fd), "%d", ready[1]);
-		(void)execl("/proc/self/exe", "test-refpage", "--say-ready", fd,
-			    NULL);
-		EXPECT(false);
+		exec_say_ready(ready[1]);
 	}
 	EXPECT(read(ready[0], &byte, 1) == 1);
 	EXPECT_EQ(check_live_objects(), 0);
@@ -893,7 +890,7 @@ static void module_stays_while_mapped(void)
 	EXPECT(is_pattern(memory, page_bytes));
 }
 
-static const struct refpage_check checks[] = {
+static const struct check checks[] = {
 	{ "create-flags-bad", create_flags_bad },
 	{ "create-size-bad", create_size_bad },
 	{ "create-content-unaligned", create_content_unaligned },
@@ -927,20 +924,9 @@ static const struct refpage_check checks[] = {
 	{ "module-stays-while-mapped", module_stays_while_mapped },
 };
 
-/* What exec_drops_all() executes. */
-static int say_ready(int fd)
-{
-	(void)write(fd, "x", 1);
-	for (;;)
-		(void)pause();
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	if (argc == 3 && !strcmp(argv[1], "--say-ready"))
-		return say_ready(atoi(argv[2]));
-
+	exec_main(argc, argv);
 	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	check_begin();
 	refpage_checks_run(checks, sizeof(checks) / sizeof(checks[0]), argv[1]);

@@ -130,13 +130,8 @@ static inline bool faults(volatile unsigned char *address, bool write)
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
 }
 
-struct refpage_check {
-	const char *name;
-	void (*run)(void);
-};
-
 /* Every check in every form; @filter chooses those whose names contain it. */
-static inline void refpage_checks_run(const struct refpage_check *checks,
+static inline void refpage_checks_run(const struct check *checks,
 				      size_t n_checks, const char *filter)
 {
 	static const char *const form_names[] = {
@@ -154,10 +149,7 @@ static inline void refpage_checks_run(const struct refpage_check *checks,
 			       form_names[form]);
 			continue;
 		}
-		for (size_t i = 0; i < n_checks; i++)
-			if (!filter || strstr(checks[i].name, filter))
-				check_run(checks[i].name, form_names[form],
-					  checks[i].run);
+		checks_run(checks, n_checks, form_names[form], filter);
 	}
 }
 

@@ -457,10 +457,7 @@ static void lockdown(void)
 	EXPECT(mmlab_query(MMLAB_MECH_LOCKBUF, NULL) == 0);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct check checks[] = {
 	{ "wider-mode", wider_mode },
 	{ "answers-hold-no-address", answers_hold_no_address },
 	{ "shared-tables-hold-no-address", shared_tables_hold_no_address },
@@ -477,9 +474,7 @@ int main(int argc, char **argv)
 		check_run("lockdown", NULL, lockdown);
 		return check_finish();
 	}
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-		/* An argument chooses the checks that contain it. */
-		if (argc < 2 || strstr(checks[i].name, argv[1]))
-			check_run(checks[i].name, NULL, checks[i].run);
+	checks_run(checks, sizeof(checks) / sizeof(checks[0]), NULL,
+		   argc == 2 ? argv[1] : NULL);
 	return check_finish();
 }

@@ -239,10 +239,7 @@ static void map_arguments_bad(void)
 	}
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct check checks[] = {
 	{ "create-values-bad", create_values_bad },
 	{ "create-until-limit", create_until_limit },
 	{ "descriptor-properties", descriptor_properties },
@@ -259,11 +256,7 @@ static const struct {
 int main(int argc, char **argv)
 {
 	check_begin();
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		/* An argument chooses the checks that contain it. */
-		if (argc == 2 && !strstr(checks[i].name, argv[1]))
-			continue;
-		check_run(checks[i].name, NULL, checks[i].run);
-	}
+	checks_run(checks, sizeof(checks) / sizeof(checks[0]), NULL,
+		   argc == 2 ? argv[1] : NULL);
 	return check_finish();
 }

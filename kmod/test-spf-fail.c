@@ -314,7 +314,7 @@ static void each_call(void)
 	group_run(calls_run);
 }
 
-static const struct mode_check checks[] = {
+static const struct check checks[] = {
 	{ "each-call", each_call },
 };
 
@@ -323,6 +323,6 @@ int main(void)
 	int status;
 
 	fail_begin();
-	status = modes_run(checks, 1, "");
+	status = modes_run(checks, 1, NULL);
 	return fail_end() ? status : 1;
 }

@@ -178,7 +178,7 @@ static void executed_and_killed(void)
 	content_check(memory, bytes / 2);
 }
 
-static const struct mode_check checks[] = {
+static const struct check checks[] = {
 	{ "forked", forked },
 	{ "shared-with-child", shared_with_child },
 	{ "not-forked", not_forked },

@@ -327,7 +327,7 @@ static void interrupted(void)
 	}
 }
 
-static const struct mode_check checks[] = {
+static const struct check checks[] = {
 	{ "unmapped-parts", unmapped_parts },
 	{ "overlaid", overlaid },
 	{ "moved", moved },

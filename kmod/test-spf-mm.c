@@ -270,10 +270,7 @@ static void referred_to(void)
 	EXPECT_EQ(buffer[0], 5);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} checks[] = {
+static const struct check checks[] = {
 	{ "charged", charged },
 	{ "limited", limited },
 	{ "swapped", swapped },
@@ -284,12 +281,8 @@ static const struct {
 int main(int argc, char **argv)
 {
 	check_begin();
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		/* An argument chooses the checks that contain it. */
-		if (argc == 2 && !strstr(checks[i].name, argv[1]))
-			continue;
-		check_run(checks[i].name, NULL, checks[i].run);
-	}
+	checks_run(checks, sizeof(checks) / sizeof(checks[0]), NULL,
+		   argc == 2 ? argv[1] : NULL);
 	if (!pages_balance())
 		return 1;
 	return check_finish();

@@ -155,9 +155,9 @@ static inline void race_run(void)
 static inline int races_run(const struct race *races, size_t n, int argc,
 			    char **argv)
 {
-	const char *wanted = "";
+	const char *wanted = NULL;
 
-	n_rounds = check_times(200, 15);
+	n_rounds = check_times(100, 15);
 	for (int i = 1; i < argc; i++) {
 		if (strtoul(argv[i], NULL, 10))
 			n_rounds = (unsigned int)strtoul(argv[i], NULL, 10);
@@ -168,7 +168,7 @@ static inline int races_run(const struct race *races, size_t n, int argc,
 	check_begin();
 	for (size_t i = 0; i < n; i++) {
 		race_present = &races[i];
-		if (strstr(races[i].name, wanted))
+		if (check_is_wanted(races[i].name, wanted))
 			check_run(races[i].name, NULL, race_run);
 	}
 	if (!pages_balance())

@@ -328,7 +328,7 @@ static void traced(void)
 	EXPECT_SINCE(before, FIRST_TOUCH, 2 * 63);
 }
 
-static const struct mode_check checks[] = {
+static const struct check checks[] = {
 	{ "first-touch-writes", first_touch_writes },
 	{ "first-touch-reads", first_touch_reads },
 	{ "faults-of-kernel", faults_of_kernel },

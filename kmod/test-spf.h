@@ -6,10 +6,10 @@
 #ifndef MMLAB_TEST_SPF_H
 #define MMLAB_TEST_SPF_H
 
-#include <setjmp.h>
 
 #define CHECK_MECH MMLAB_MECH_SPF
 #define CHECK_N_LIVE 3
+#include "test-access.h"
 #include "test-check.h"
 #include "test-files.h"
 
@@ -86,37 +86,6 @@ static inline void set(volatile unsigned char *byte, unsigned char value)
 	*byte = value;
 }
 
-static _Thread_local sigjmp_buf access_jump;
-static _Thread_local volatile bool access_expected;
-
-static inline void access_handler(int signal)
-{
-	if (access_expected)
-		siglongjmp(access_jump, signal);
-	(void)sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL },
-			NULL);
-}
-
-/* The signal that an access ends in; 0 if it succeeds. Any thread. */
-static inline int access_signal(volatile unsigned char *byte, bool write)
-{
-	const struct sigaction action = { .sa_handler = access_handler };
-	int signal;
-
-	(void)sigaction(SIGSEGV, &action, NULL);
-	(void)sigaction(SIGBUS, &action, NULL);
-	signal = sigsetjmp(access_jump, 1);
-	if (signal == 0) {
-		access_expected = true;
-		if (write)
-			*byte = *byte;
-		else
-			(void)*byte;
-	}
-	access_expected = false;
-	return signal;
-}
-
 /* How much a counter moved. */
 static inline uint64_t since(const uint64_t before[CHECK_MAX_STATS],
 			     unsigned int stat)
@@ -173,11 +142,6 @@ static inline void content_check(unsigned char *memory, size_t bytes)
 }
 
 /* Checks that run in each mode. */
-struct mode_check {
-	const char *name;
-	void (*run)(void);
-};
-
 static void (*mode_present)(void);
 
 static inline void mode_run(void)
@@ -187,7 +151,7 @@ static inline void mode_run(void)
 }
 
 /* Those whose names contain a word. Return: the status to exit with. */
-static inline int modes_run(const struct mode_check *checks, size_t n,
+static inline int modes_run(const struct check *checks, size_t n,
 			    const char *wanted)
 {
 	static const char *const names[] = { "normal", "speculative",
@@ -197,7 +161,7 @@ static inline int modes_run(const struct mode_check *checks, size_t n,
 	for (unsigned int m = 0; m < 3; m++) {
 		mode = m;
 		for (size_t i = 0; i < n; i++) {
-			if (!strstr(checks[i].name, wanted))
+			if (!check_is_wanted(checks[i].name, wanted))
 				continue;
 			mode_present = checks[i].run;
 			check_run(checks[i].name, names[m], mode_run);

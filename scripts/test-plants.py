@@ -75,7 +75,7 @@ CONTROLS = [
     # The kernel takes these for the process's own. Every mapping of this check has some when its process ends.
     Control("keep-shared", "leaves shared page tables in mappings", "./test-mshare faults-exact", [(TABLES_KEPT, "the kernel")], timeout=60),
     # Whether a write still goes through depends on which processor does what: 400 rounds with three writers.
-    Control("keep-translations", "does not flush the processes that share", "./test-mshare-race protect-races",
+    Control("keep-translations", "does not flush the processes that share", "./test-mshare-race protect-races 300 400",
             [(r"not ok.*protect-races", "protect-races-faults")]),
     # An access where nothing is mapped any more must not succeed, nor must a case of faultmix get a number.
     Control("keep-armed", "lets faults go on without a lock in regions that change", ARMED_TESTS,
