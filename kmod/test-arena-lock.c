@@ -195,6 +195,7 @@ static void readers_and_waiting_writers(void)
 	check_stats(before);
 	work_start(1, WORK_LOCK, 15, 10);
 	wait_for_waits(before, 1);
+	wait_queued(1);
 	work_start(2, WORK_LOCK_SHARED, 16, 1);
 	if (is(MMLAB_ARENA_LIST)) {
 		EXPECT_EQ(work_wait(2), 0);
@@ -229,6 +230,7 @@ static void writers_have_their_turn(void)
 	check_stats(before);
 	work_start(WRITER, WORK_LOCK, 15, 1);
 	wait_for_waits(before, 1);
+	wait_queued(WRITER);
 	for (n = 0; n < N_TURNS; n++) {
 		check_stats(turn);
 		work_start((n + 1) % 2, WORK_HOLD_SHARED, 10, 10);

@@ -190,6 +190,7 @@ struct worker {
 	int pipe[2];
 	struct work work;
 	int result, error;
+	atomic_int tid;
 	atomic_bool done;
 };
 
@@ -235,6 +236,7 @@ static inline void *worker_main(void *arg)
 	struct worker *worker = arg;
 	struct work work;
 
+	atomic_store(&worker->tid, gettid());
 	while (read(worker->pipe[0], &work, sizeof(work)) == sizeof(work) &&
 	       work.kind != WORK_END) {
 		errno = 0;
@@ -289,6 +291,38 @@ static inline int work_wait(unsigned int i)
 	while (!work_done(i))
 		(void)nanosleep(&pause, NULL);
 	return workers[i].result;
+}
+
+/* What the kernel says a thread does: 'R', 'S', 'D'. */
+static inline char thread_state(pid_t tid)
+{
+	char path[64], text[512], *end;
+	ssize_t n;
+	int file;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	EXPECT(file >= 0);
+	n = read(file, text, sizeof(text) - 1);
+	EXPECT(n > 0);
+	(void)close(file);
+	text[n] = '\0';
+	/* Behind the name, which may contain anything. */
+	end = strrchr(text, ')');
+	EXPECT(end && end[1] == ' ');
+	return end[2];
+}
+
+/*
+ * Until the worker, whose wait is counted, is in the lock's queue: a wait for
+ * an rwsem is counted before, and until it sleeps there readers pass it.
+ */
+static inline void wait_queued(unsigned int i)
+{
+	const struct timespec pause = { .tv_nsec = 1000 * 1000 };
+
+	while (thread_state(atomic_load(&workers[i].tid)) != 'D')
+		(void)nanosleep(&pause, NULL);
 }
 
 /* A worker holds the range when this returns. */
