@@ -30,7 +30,7 @@ static size_t bytes, map_bytes;
 /* Where it is mapped, if it is: nothing else ever gets there. */
 static unsigned char *place;
 static atomic_bool stop;
-static atomic_uint n_locks, n_accesses, n_refusals, n_signals;
+static atomic_uint n_locks, n_accesses, n_refusals, n_signals, n_walks;
 
 static const size_t all_bytes[] = {
 	1, 65536, 3 * CHUNK_BYTES, ((size_t)1 << 30) + CHUNK_BYTES,
@@ -144,6 +144,12 @@ static void threads_end(pthread_t threads[N_THREADS])
 	EXPECT(atomic_load(&n_accesses) > 0);
 }
 
+/* A race goes on until the threads have met it. */
+static bool is_to_go_on(unsigned int i, unsigned int n)
+{
+	return i < n || !atomic_load(&n_accesses);
+}
+
 /* The buffer still works, and who does not own it has no access. */
 static void expect_usable(void)
 {
@@ -185,13 +191,11 @@ static void lock_against_mremap(void)
 
 	EXPECT(map_here(PROT_READ | PROT_WRITE));
 	threads_start(threads, lock_at_random, 2);
-	for (unsigned int i = 0; i < n_operations; i++) {
+	for (unsigned int i = 0; is_to_go_on(i, n_operations); i++) {
 		EXPECT(mremap(place, map_bytes, map_bytes, MREMAP_MAYMOVE |
 			      MREMAP_FIXED, target) == MAP_FAILED);
 		(void)sched_yield();
 	}
-	while (!atomic_load(&n_accesses))
-		(void)sched_yield();
 	threads_end(threads);
 	expect_usable();
 }
@@ -203,7 +207,7 @@ static void lock_against_fork(void)
 
 	EXPECT(map_here(PROT_READ | PROT_WRITE));
 	threads_start(threads, lock_at_random, 3);
-	for (unsigned int i = 0; i < n_operations / 8 + 1; i++) {
+	for (unsigned int i = 0; is_to_go_on(i, n_operations / 8 + 1); i++) {
 		pid_t pid = fork();
 
 		EXPECT(pid >= 0);
@@ -220,8 +224,6 @@ static void lock_against_fork(void)
 		}
 		EXPECT_CHILD_OK(pid);
 	}
-	while (!atomic_load(&n_accesses))
-		(void)sched_yield();
 	threads_end(threads);
 	expect_usable();
 }
@@ -256,6 +258,7 @@ static void *walk_own_tables(void *arg)
 		digit = (char)('1' + next_random(&seed) % 4);
 		(void)!write(file, &digit, 1);
 		(void)close(file);
+		atomic_fetch_add(&n_walks, 1);
 	}
 	return NULL;
 }
@@ -269,7 +272,8 @@ static void walks_against_unlock(void)
 	EXPECT(map_here(PROT_READ | PROT_WRITE));
 	EXPECT(pthread_create(&walker, NULL, walk_own_tables, (void *)9) == 0);
 	threads_start(threads, lock_at_random, 4);
-	for (unsigned int i = 0; i < n_operations; i++) {
+	for (unsigned int i = 0;
+	     is_to_go_on(i, n_operations) || !atomic_load(&n_walks); i++) {
 		if (i % 8 == 7) {
 			(void)munmap(place, map_bytes);
 			EXPECT(map_here(PROT_READ | PROT_WRITE));
@@ -277,8 +281,6 @@ static void walks_against_unlock(void)
 		access_random(&seed);
 		(void)sched_yield();
 	}
-	while (!atomic_load(&n_accesses))
-		(void)sched_yield();
 	threads_end(threads);
 	EXPECT(pthread_join(walker, NULL) == 0);
 	expect_usable();
@@ -290,8 +292,11 @@ static void others_look_on(void)
 	pthread_t threads[N_THREADS];
 	char path[64], buffer[4096];
 	pid_t pid, parent = getpid();
+	atomic_uint *n_looks = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int file;
 
+	EXPECT(n_looks != MAP_FAILED);
 	EXPECT(map_here(PROT_READ | PROT_WRITE));
 	pid = fork();
 	EXPECT(pid >= 0);
@@ -316,12 +321,12 @@ static void others_look_on(void)
 			file = open(path, O_WRONLY);
 			(void)!write(file, "4", 1);
 			(void)close(file);
+			atomic_fetch_add(n_looks, 1);
 		}
 	}
 	threads_start(threads, lock_at_random, 5);
-	for (unsigned int i = 0; i < n_operations * 4; i++)
-		(void)sched_yield();
-	while (!atomic_load(&n_accesses))
+	for (unsigned int i = 0; is_to_go_on(i, n_operations * 4) ||
+				 !atomic_load(n_looks); i++)
 		(void)sched_yield();
 	threads_end(threads);
 	EXPECT(kill(pid, SIGKILL) == 0);

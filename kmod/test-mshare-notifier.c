@@ -17,7 +17,9 @@ enum { N_TRIES = 6, RW = PROT_READ | PROT_WRITE };
 
 static size_t file_bytes;
 static int memory_file;
-static atomic_bool may_truncate;
+static atomic_bool may_truncate, is_truncated;
+/* How often something was done before the end of the truncation: all processes'. */
+static atomic_int *n_met;
 
 static void *truncater(void *unused)
 {
@@ -25,6 +27,7 @@ static void *truncater(void *unused)
 	while (!atomic_load(&may_truncate))
 		;
 	EXPECT(ftruncate(memory_file, 0) == 0);
+	atomic_store(&is_truncated, true);
 	return NULL;
 }
 
@@ -37,6 +40,7 @@ static unsigned char *truncation_start(pthread_t *ret_thread, long us)
 	file = mmap(NULL, file_bytes, RW, MAP_SHARED | MAP_POPULATE, memory_file, 0);
 	EXPECT(file != MAP_FAILED);
 	atomic_store(&may_truncate, false);
+	atomic_store(&is_truncated, false);
 	EXPECT(pthread_create(ret_thread, NULL, truncater, NULL) == 0);
 	atomic_store(&may_truncate, true);
 	(void)nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
@@ -45,6 +49,8 @@ static unsigned char *truncation_start(pthread_t *ret_thread, long us)
 
 static void truncation_end(pthread_t thread, unsigned char *file)
 {
+	if (!atomic_load(&is_truncated))
+		atomic_fetch_add(n_met, 1);
 	EXPECT(pthread_join(thread, NULL) == 0);
 	EXPECT(munmap(file, file_bytes) == 0);
 }
@@ -66,6 +72,13 @@ static void files_open(void)
 	file_bytes = MB(access("/proc/lockdep_stats", F_OK) == 0 ? 4 : 64);
 	memory_file = memfd_create("truncated", MFD_CLOEXEC);
 	EXPECT(memory_file >= 0);
+	n_met = words_new();
+}
+
+/* Pauses of many lengths, and until two have met a truncation. */
+static bool is_to_go_on(long i)
+{
+	return i < N_TRIES || atomic_load(n_met) < 2;
 }
 
 static void mapping_beside_truncation(void)
@@ -76,10 +89,10 @@ static void mapping_beside_truncation(void)
 	files_open();
 	memory[0] = 'A';
 	memory[CHUNK_BYTES] = 'B';
-	for (long i = 0; i < N_TRIES; i++) {
+	for (long i = 0; is_to_go_on(i); i++) {
 		unsigned char *first;
 
-		file = truncation_start(&thread, i * 500);
+		file = truncation_start(&thread, i % N_TRIES * 500);
 		first = share_map(NULL, MB(4), RW);
 		touch_and_unmap(share_map(NULL, MB(4), RW));
 		touch_and_unmap(first);
@@ -100,11 +113,11 @@ static void joining_beside_truncation(void)
 	files_open();
 	memory[0] = 'A';
 	memory[CHUNK_BYTES] = 'B';
-	for (long i = 0; i < N_TRIES; i++) {
+	for (long i = 0; is_to_go_on(i); i++) {
 		pid = fork_child();
 		if (pid == 0) {
 			EXPECT_EQ(memory[0], 'A');
-			file = truncation_start(&thread, i * 500);
+			file = truncation_start(&thread, i % N_TRIES * 500);
 			EXPECT_EQ(first[0], 'A');
 			touch_and_unmap(second);
 			touch_and_unmap(first);
