@@ -58,6 +58,12 @@ vm() {
 	}
 }
 
+# The first VM of a boot of this machine tries KVM: here with a cache that knows no outcome, but everything else.
+kvm_is_tried() {
+	mkdir "$work/cache" && ln -s "${MMLAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mmlab}"/* "$work/cache" && rm -f "$work/cache/kvm" &&
+		MMLAB_CACHE=$work/cache vm 0 --module none -- true && if [ -w /dev/kvm ]; then says 'KVM'; fi
+}
+
 says() {
 	grep -q -e "$1" "$work/err"
 }
@@ -113,6 +119,8 @@ printf 'all bytes \000\001\003\004\021\023\032\177\377\r\n\n' >"$work/bytes"
 	check environment vm 0 $plain --env 'A=b  c' -- sh -c '[ "$A" = "b  c" ] && [ -n "$MMLAB_EXECUTION" ] && [ "$(nproc)" = 2 ]'
 
 	check all-cpus-started vm 0 $plain --cpus 3 -- sh -c '[ "$(nproc)" = 3 ] && grep -q maxcpus=1 /proc/cmdline'
+
+	check kvm-is-tried kvm_is_tried
 
 	check hang vm 124 $plain --timeout 3 -- sleep 1000
 	check hang-told says 'did not end within 3 s'
