@@ -186,7 +186,7 @@ static void test_orphans(void)
 		return;
 	(void)close(ends[0]);
 	(void)kill(pid, SIGKILL);
-	(void)alarm(60); /* an orphan that lives on ends this test by a signal */
+	(void)alarm(250); /* an orphan that lives on ends this test by a signal */
 	(void)waitpid(pid, &status, 0);
 	/* Killed; or ended by themselves, if they had not begun. */
 	for (unsigned int i = 0; i < MANY; i++)

@@ -260,6 +260,7 @@ static void nothing(int signal)
 static int clone_until_signal(struct peer peer, char *to, size_t bytes)
 {
 	const struct sigaction action = { .sa_handler = nothing };
+	const struct sigaction otherwise = { .sa_handler = SIG_DFL };
 	const struct itimerval often = { { 0, 1000 }, { 0, 1000 } };
 	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
 	int error = 0;
@@ -274,6 +275,9 @@ static int clone_until_signal(struct peer peer, char *to, size_t bytes)
 			EXPECT(munmap(to, bytes) == 0);
 	}
 	EXPECT(setitimer(ITIMER_REAL, &never, NULL) == 0);
+	/* The same timer. */
+	EXPECT(sigaction(SIGALRM, &otherwise, NULL) == 0);
+	(void)alarm(CHECK_TIMEOUT_S);
 	return error;
 }
 

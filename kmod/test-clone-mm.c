@@ -191,6 +191,7 @@ static long swap_out(struct peer peer, size_t bytes, long more_than)
 	long n;
 
 	do {
+		lists_drain();
 		EXPECT_EQ(peer_call(peer, advise, (long)SOURCE_ADDR,
 				    (long)bytes, MADV_PAGEOUT), 0);
 		n = smaps_kb_of(peer.pid, SOURCE_ADDR, "Swap") / 4;
@@ -505,18 +506,30 @@ static void compaction_moves_in_both(void)
 #define MADV_SOFT_OFFLINE 101
 #endif
 
+/* Return: an errno. */
+static long offline_at(long addr, long bytes, long unused)
+{
+	(void)unused;
+	return madvise((void *)addr, (size_t)bytes, MADV_SOFT_OFFLINE) == 0 ?
+	       0 : errno;
+}
+
 static void migration_moves_in_both(void)
 {
 	struct peer peer = peer_start();
 	uint64_t before, after;
 	char *memory;
+	long error;
 
 	source_make(peer, SOURCE_ADDR, BYTES, 1);
 	memory = clone_to(peer, SOURCE_ADDR, BYTES);
 	before = frame_of(getpid(), memory + 5 * PAGE);
-	if (peer_call(peer, advise, (long)SOURCE_ADDR + 5 * (long)PAGE, PAGE,
-		      MADV_SOFT_OFFLINE) != 0)
-		SKIP("memory cannot fail here");
+	do
+		error = peer_call(peer, offline_at, (long)SOURCE_ADDR +
+				  5 * (long)PAGE, PAGE, 0);
+	while (error == EBUSY);
+	if (error)
+		SKIP("memory cannot fail here: %s", strerror((int)error));
 	after = frame_of(getpid(), memory + 5 * PAGE);
 	EXPECT(after && after != before);
 	EXPECT_EQ(frame_of(peer.pid, SOURCE_ADDR + 5 * PAGE), after);

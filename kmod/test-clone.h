@@ -357,6 +357,20 @@ static inline uint64_t slot_of(const char *addr)
 	return (entry & ((UINT64_C(1) << 55) - 1)) >> 5;
 }
 
+/*
+ * Pages that were allocated just now wait in lists of each CPU, and a write by
+ * another process copies them because these lists hold them as well. To compact
+ * memory empties them.
+ */
+static inline void lists_drain(void)
+{
+	int fd = open("/proc/sys/vm/compact_memory", O_WRONLY | O_CLOEXEC);
+
+	EXPECT(fd >= 0);
+	EXPECT(write(fd, "1", 1) == 1);
+	EXPECT(close(fd) == 0);
+}
+
 /* Whether reading an address of a process works, asked from outside. */
 static inline bool is_mapped(pid_t pid, const char *addr)
 {

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 enum { N_TRIES = 12 };
 
@@ -42,6 +43,7 @@ static bool map_beside_truncation(int first_fd, int second_fd, long us)
 {
 	unsigned char *file, *first, *second;
 	uint64_t before;
+	struct stat status;
 	pthread_t thread;
 	bool met;
 
@@ -53,6 +55,10 @@ static bool map_beside_truncation(int first_fd, int second_fd, long us)
 	atomic_store(&is_truncated, false);
 	EXPECT(pthread_create(&thread, NULL, truncater, NULL) == 0);
 	atomic_store(&may_truncate, true);
+	/* It has begun once the file is short: what is mapped goes afterwards. */
+	do
+		EXPECT(fstat(memory_file, &status) == 0);
+	while (status.st_size != 0);
 	pause_us(us);
 	first = map_writer(first_fd, CHUNK_BYTES);
 	second = map_writer(second_fd, CHUNK_BYTES);

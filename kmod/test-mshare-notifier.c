@@ -5,13 +5,15 @@
  * tables.
  *
  * While a file is truncated that the process maps, and provided that it has a
- * notifier already, the kernel queues new notifiers from the second on instead of making them known, and munmap does
- * not call them. A mapping must not be used before its notifier is known: one
- * made by mmap(2), and one that a child of fork(2) finds.
+ * notifier already, the kernel queues new notifiers from the second on instead
+ * of making them known, and munmap does not call them. A mapping must not be
+ * used before its notifier is known: one made by mmap(2), and one that a child
+ * of fork(2) finds.
  */
 #include "test-mshare.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
 
 enum { N_TRIES = 6, RW = PROT_READ | PROT_WRITE };
 
@@ -34,6 +36,7 @@ static void *truncater(void *unused)
 /* Returns some time after another thread has begun to truncate. */
 static unsigned char *truncation_start(pthread_t *ret_thread, long us)
 {
+	struct stat status;
 	unsigned char *file;
 
 	EXPECT(ftruncate(memory_file, (off_t)file_bytes) == 0);
@@ -43,6 +46,10 @@ static unsigned char *truncation_start(pthread_t *ret_thread, long us)
 	atomic_store(&is_truncated, false);
 	EXPECT(pthread_create(ret_thread, NULL, truncater, NULL) == 0);
 	atomic_store(&may_truncate, true);
+	/* It has begun once the file is short: what is mapped goes afterwards. */
+	do
+		EXPECT(fstat(memory_file, &status) == 0);
+	while (status.st_size != 0);
 	(void)nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
 	return file;
 }

@@ -38,7 +38,7 @@ static unsigned char pattern[PATTERN_BYTES]
 static unsigned char *memory;
 static size_t memory_bytes;
 static atomic_bool stop;
-static atomic_uint n_segv;
+static atomic_uint n_segv, n_accesses;
 
 static __thread sigjmp_buf segv_return;
 static __thread volatile bool segv_expected;
@@ -121,6 +121,7 @@ static void *access_at_random(void *arg)
 		segv_expected = false;
 		if (wrong_at >= 0)
 			check_end(1, "page %zu is wrong at %d", page, wrong_at);
+		atomic_fetch_add(&n_accesses, 1);
 	}
 	return NULL;
 }
@@ -239,7 +240,9 @@ static void everything_at_once(void)
 	}
 
 	threads_start(threads, access_at_random);
-	for (unsigned int i = 0; i < n_operations; i++)
+	/* And until the threads have met it. */
+	for (unsigned int i = 0; i < n_operations || !atomic_load(&n_accesses);
+	     i++)
 		operate(&seed, i % 16 == 0);
 	atomic_store(&stop, true);
 	threads_join(threads);
@@ -249,15 +252,18 @@ static void everything_at_once(void)
 		EXPECT_EQ(page_wrong_at(memory + i * page_bytes), -1);
 }
 
-/* Death in the middle of it all. */
+/* Death at any point, and in the middle of it all. */
 static void killed_at_random(void)
 {
 	unsigned int seed = 99;
 
 	for (int i = 0; i < N_KILLS; i++) {
-		int status;
-		pid_t pid = fork();
+		int status, ready[2];
+		char byte;
+		pid_t pid;
 
+		EXPECT(pipe(ready) == 0);
+		pid = fork();
 		EXPECT(pid >= 0);
 		if (pid == 0) {
 			pthread_t threads[N_THREADS];
@@ -266,9 +272,16 @@ static void killed_at_random(void)
 			EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
 			setup();
 			threads_start(threads, access_at_random);
+			while (!atomic_load(&n_accesses))
+				operate(&own_seed, false);
+			EXPECT(write(ready[1], "", 1) == 1);
 			for (;;)
 				operate(&own_seed, false);
 		}
+		EXPECT(close(ready[1]) == 0);
+		if (i % 2)
+			EXPECT(read(ready[0], &byte, 1) == 1);
+		EXPECT(close(ready[0]) == 0);
 		(void)usleep(2000 + next_random(&seed) % 60000);
 		EXPECT(kill(pid, SIGKILL) == 0);
 		EXPECT(waitpid(pid, &status, 0) == pid);

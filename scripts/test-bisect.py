@@ -153,7 +153,7 @@ class Bisect(unittest.TestCase):
 
     def bisect(self, *options, status=0, **where):
         done = subprocess.run(self.command("--json", *options, **where), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              check=False, timeout=100)
+                              check=False, timeout=600)
         self.assertEqual(done.returncode, status, done.stderr + done.stdout[-3000:])
         self.messages = done.stderr
         if status in (1, 2):
@@ -201,7 +201,7 @@ class Bisect(unittest.TestCase):
         for seed in range(HISTORIES):
             culprit = self.random_history(1000 + seed, (0.005, 0.01), 1.06 if seed % 2 else 0.92)
             done = subprocess.run(self.command("--json", "--noisy", state=f"{self.state}-{seed}"), stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, text=True, check=False, timeout=100)
+                                  stderr=subprocess.PIPE, text=True, check=False, timeout=600)
             report = json.loads(done.stdout)
             right += (report["outcome"], self.culprits(report)) == ("found", [culprit])
             if report["outcome"] in ("found", "suspects") and culprit not in self.culprits(report):
