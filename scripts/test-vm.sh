@@ -64,6 +64,13 @@ kvm_is_tried() {
 		MMLAB_CACHE=$work/cache vm 0 --module none -- true && if [ -w /dev/kvm ]; then says 'KVM'; fi
 }
 
+# It ends as it should, and has waited.
+starved() {
+	[ "$(id -u)" -eq 0 ] || return 0
+	"$scripts/starve" "$scripts/vm" --kernel "$kernel" --module none -- sh -c 'timeout 8 sh -c "while :; do :; done"; exit 3' >"$work/out" 2>"$work/err"
+	[ $? -eq 3 ] && says 'machine was busy'
+}
+
 says() {
 	grep -q -e "$1" "$work/err"
 }
@@ -121,6 +128,7 @@ printf 'all bytes \000\001\003\004\021\023\032\177\377\r\n\n' >"$work/bytes"
 	check all-cpus-started vm 0 $plain --cpus 3 -- sh -c '[ "$(nproc)" = 3 ] && grep -q maxcpus=1 /proc/cmdline'
 
 	check kvm-is-tried kvm_is_tried
+	check starved starved
 
 	check hang vm 124 $plain --timeout 3 -- sleep 1000
 	check hang-told says 'did not end within 3 s'
